@@ -1,0 +1,5 @@
+"""Session storage for Shopify apps in the memory of one process."""
+
+from shopify_session_storage_memory.storage import MemorySessionStorage, open_url
+
+__all__ = ["MemorySessionStorage", "open_url"]

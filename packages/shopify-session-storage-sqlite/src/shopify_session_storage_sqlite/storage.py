@@ -1,0 +1,303 @@
+"""Sessions in an SQLite database, in the layout of Shopify's official JavaScript adapter."""
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, TypeVar
+from urllib.parse import unquote
+
+import aiosqlite
+from shopify_session_storage import (
+    Dialect,
+    OnError,
+    RdbmsSessionStorageMigratorOptions,
+    SqlConnection,
+    SqlSessionStorage,
+)
+
+_T = TypeVar("_T")
+
+# How long a writer waits for another process to finish writing before it fails.
+_BUSY_TIMEOUT_SECONDS: Final = 30.0
+
+
+class SQLiteSessionStorage(SqlSessionStorage):
+    """Keeps sessions in a table of an SQLite database.
+
+    A database in a file gets WAL mode and two connections, each with a thread: one that reads and
+    one that writes, so that loads wait neither for stores nor for other processes that write.
+    Stores that arrive while one is being written are written together, in one transaction with
+    one sync to disk. Every operation takes one statement and one hop to a thread.
+
+    Args:
+        database: Path of the file, created if it does not exist; ``":memory:"``; or an open
+            aiosqlite connection, which is used as it is and never closed. Do not keep a
+            transaction open on it: what this storage writes is committed at once.
+        session_table_name: Name of the table; created if it does not exist.
+        migrator_options: Where applied migrations are recorded.
+        on_error: ``"log"`` failures of the database, or ``"raise"`` them.
+
+    Raises:
+        TypeError: If an argument is of another type.
+        ValueError: If the path is empty or a table's name is not usable.
+    """
+
+    backend = "sqlite"
+    driver_errors = (sqlite3.Error,)
+    data_errors = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError)
+    # One connection does one thing at a time; further groups would only wait in its queue.
+    max_groups = 1
+    dialect = Dialect(
+        quote='"',
+        placeholder=lambda number: "?",
+        key_type="varchar(255)",
+        text_type="text",
+        integer_type="bigint",
+        boolean_type="integer",
+        upsert='ON CONFLICT ("id") DO UPDATE SET',
+        inserted=lambda column: f"excluded.{column}",
+        expires_unit=1000,
+        refresh_token_expires_unit=1000,
+        max_identifier_length=255,
+        ignores_column_case=True,
+        javascript_migrations=(
+            "migrateScopeFieldToVarchar1024",
+            "addRefreshTokenFields",
+            "addUserInfoColumns",
+        ),
+    )
+
+    def __init__(
+        self,
+        database: str | os.PathLike[str] | aiosqlite.Connection,
+        *,
+        session_table_name: str = "shopify_sessions",
+        migrator_options: RdbmsSessionStorageMigratorOptions | None = None,
+        on_error: OnError = "log",
+    ) -> None:
+        super().__init__(
+            session_table_name=session_table_name,
+            migrator_options=migrator_options,
+            on_error=on_error,
+        )
+        self._injected = database if isinstance(database, aiosqlite.Connection) else None
+        self._path = "" if isinstance(database, aiosqlite.Connection) else _checked_path(database)
+        self._writer: aiosqlite.Connection | None = self._injected
+        self._reader: aiosqlite.Connection | None = self._injected
+
+    def __repr__(self) -> str:
+        return f"SQLiteSessionStorage({self._injected or self._path!r})"
+
+    async def _open(self) -> None:
+        if self._injected is not None:
+            await self._check_injected(self._injected)
+        else:
+            self._writer = await self._connect()
+            await self._use_wal(self._writer)
+            # Every connection to ":memory:" has a database of its own.
+            self._reader = self._writer if self._path == ":memory:" else await self._connect()
+        async with self._migration_connection() as connection:
+            if not await self._is_migrated(connection):
+                await self._migrate(connection)
+
+    async def _close(self) -> None:
+        if self._injected is not None:
+            return
+        writer, reader = self._writer, self._reader
+        self._writer = self._reader = None
+        if reader is not None and reader is not writer:
+            await reader.close()
+        if writer is not None:
+            await writer.close()
+
+    def _abandon(self) -> None:
+        if self._injected is None:
+            for connection in {self._writer, self._reader} - {None}:
+                _stop(connection)
+            self._writer = self._reader = None
+
+    async def _ping(self) -> None:
+        await self._fetch("SELECT 1", ())
+
+    async def _fetch(self, sql: str, parameters: Sequence[Any]) -> Iterable[Sequence[Any]]:
+        assert self._reader is not None
+        return await self._reader.execute_fetchall(sql, parameters)
+
+    async def _execute(self, sql: str, parameters: Sequence[Any]) -> None:
+        assert self._writer is not None
+        if self._injected is None:
+            # In autocommit mode a statement is a transaction.
+            await self._writer.execute_fetchall(sql, parameters)
+        else:
+            await _uncancelled(self._execute_and_commit(self._injected, sql, parameters))
+
+    async def _execute_and_commit(
+        self, connection: aiosqlite.Connection, sql: str, parameters: Sequence[Any]
+    ) -> None:
+        try:
+            await connection.execute_fetchall(sql, parameters)
+        except sqlite3.Error:
+            await connection.rollback()
+            raise
+        await connection.commit()
+
+    async def _connect(self) -> aiosqlite.Connection:
+        connection = aiosqlite.connect(
+            self._path, timeout=_BUSY_TIMEOUT_SECONDS, isolation_level=None
+        )
+        _make_daemon(connection)
+        return await connection
+
+    async def _use_wal(self, connection: aiosqlite.Connection) -> None:
+        """Switch the database to WAL, which it stays in.
+
+        SQLite does not wait for others here as it does elsewhere. Where the file system has no
+        shared memory it keeps the rollback journal, which works too.
+        """
+        deadline = asyncio.get_running_loop().time() + _BUSY_TIMEOUT_SECONDS
+        while True:
+            try:
+                await connection.execute_fetchall("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                locked = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                if not locked or asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(0.01)
+            else:
+                return
+
+    async def _check_injected(self, connection: aiosqlite.Connection) -> None:
+        rows = list(await connection.execute_fetchall("SELECT 1, 'text'"))
+        if tuple(rows[0]) != (1, "text"):
+            raise ValueError(
+                "the aiosqlite connection must give rows as sequences and text as str; "
+                "leave its row_factory and text_factory as they are"
+            )
+
+    @asynccontextmanager
+    async def _migration_connection(self) -> AsyncIterator[SqlConnection]:
+        assert self._writer is not None
+        # Also shows at once, rather than at the first store, that the file cannot be written.
+        await self._writer.execute_fetchall("BEGIN IMMEDIATE")
+        try:
+            yield _Connection(self._writer)
+        except BaseException:
+            with suppress(sqlite3.Error):
+                await self._writer.rollback()
+            raise
+        await self._writer.commit()
+
+    async def _upgrade_table(self, connection: SqlConnection, existing: set[str]) -> None:
+        await self._add_missing_columns(connection, existing)
+        if "onlineAccessInfo" in existing:
+            await connection.execute(
+                f'UPDATE {self._quoted} SET "userId" = {_USER_ID_FROM_ONLINE_ACCESS_INFO} '
+                'WHERE "onlineAccessInfo" IS NOT NULL AND "userId" IS NULL'
+            )
+            # The official adapter rebuilds a table that has this column, from a list of columns
+            # that it knows. DROP COLUMN came with SQLite 3.35.
+            drop = (
+                'DROP COLUMN "onlineAccessInfo"'
+                if sqlite3.sqlite_version_info >= (3, 35)
+                else 'RENAME COLUMN "onlineAccessInfo" TO "formerOnlineAccessInfo"'
+            )
+            await connection.execute(f"ALTER TABLE {self._quoted} {drop}")
+        index = self.dialect.identifier(f"{self._table}_shop_index")
+        await connection.execute(f'CREATE INDEX IF NOT EXISTS {index} ON {self._quoted} ("shop")')
+
+    def _describe(self, error: Exception) -> str:
+        # SQLite's messages name tables and columns, never values.
+        where = f" ({self._path})" if self._path else ""
+        return f"{error}{where}"
+
+
+class _Connection:
+    """A connection as migrations use it."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        self._connection = connection
+
+    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        await self._connection.execute_fetchall(sql, parameters)
+
+    async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
+        return list(await self._connection.execute_fetchall(sql, parameters))
+
+    async def columns(self, table: str) -> dict[str, str]:
+        rows = await self.fetch("SELECT name, type FROM pragma_table_info(?)", (table,))
+        return {row[0]: row[1] for row in rows}
+
+
+# The old column holds the user's id as text. Where the official adapter ran on an older SQLite,
+# ids above 2**31 became "98765432101.0" and ids from 10**15 "9.00719925474099e+15"; the latter have
+# lost digits, which the session's id (shop_user) still has.
+_ID_SUFFIX: Final = 'CAST(substr("id", length("shop") + 2) AS INTEGER)'
+_USER_ID_FROM_ONLINE_ACCESS_INFO: Final = f"""CASE
+    WHEN "onlineAccessInfo" NOT GLOB '[0-9]*' THEN NULL
+    WHEN "onlineAccessInfo" NOT GLOB '*[eE]*' THEN CAST("onlineAccessInfo" AS INTEGER)
+    WHEN "id" = "shop" || '_' || {_ID_SUFFIX} THEN {_ID_SUFFIX}
+    ELSE CAST(CAST("onlineAccessInfo" AS REAL) AS INTEGER)
+END"""
+
+
+def open_url(url: str, **options: Any) -> SQLiteSessionStorage:
+    """Make the storage for ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or ``sqlite://``.
+
+    The last one is a database in memory.
+
+    Raises:
+        ValueError: If the URL names a host.
+    """
+    host, slash, path = url.partition("://")[2].partition("/")
+    if host:
+        raise ValueError(
+            "an SQLite URL has no host: sqlite:///relative.db or sqlite:////absolute.db"
+        )
+    return SQLiteSessionStorage(unquote(path) if slash and path else ":memory:", **options)
+
+
+def _checked_path(database: str | os.PathLike[str]) -> str:
+    if not isinstance(database, str | os.PathLike):
+        raise TypeError(
+            f"database must be a path or an aiosqlite.Connection, not {type(database).__name__}"
+        )
+    path = os.fspath(database)
+    if not isinstance(path, str):
+        raise TypeError("database must be a path of str, not of bytes")
+    if not path:
+        raise ValueError("the path of the database must not be empty")
+    if "\0" in path:
+        raise ValueError("the path of the database must not contain NUL")
+    return path
+
+
+def _make_daemon(connection: aiosqlite.Connection) -> None:
+    """Let the process end while the connection is open.
+
+    Its thread would wait for ever at exit for the app to disconnect. aiosqlite has no option for
+    this; up to 0.21 a connection is a thread, since then it has one.
+    """
+    thread: Any = getattr(connection, "_thread", connection)
+    thread.daemon = True
+
+
+def _stop(connection: aiosqlite.Connection | None) -> None:
+    """Stop the thread of a connection whose event loop has ended."""
+    if connection is None:
+        return
+    if hasattr(connection, "stop"):
+        connection.stop()
+    else:  # aiosqlite before 0.22
+        connection._running = False
+
+
+async def _uncancelled(work: Coroutine[Any, Any, _T]) -> _T:
+    """Finish *work* even if the caller is cancelled meanwhile."""
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise

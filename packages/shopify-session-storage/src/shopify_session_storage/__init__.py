@@ -1,0 +1,68 @@
+"""Session storage for Shopify apps: the interface, the base of all adapters, and a session."""
+
+from shopify_session_storage.base import BaseSessionStorage, OnError, read_stored
+from shopify_session_storage.checks import (
+    check_session,
+    check_session_id,
+    check_session_ids,
+    check_shop,
+)
+from shopify_session_storage.dialect import Dialect
+from shopify_session_storage.errors import (
+    CorruptSessionError,
+    InvalidSessionError,
+    MigrationError,
+    SessionStorageError,
+    SessionStorageUnavailableError,
+)
+from shopify_session_storage.ids import offline_session_id, online_session_id, sanitize_shop
+from shopify_session_storage.migrations import (
+    AbstractMigrationEngine,
+    MigrationOperation,
+    RdbmsSessionStorageMigrator,
+    RdbmsSessionStorageMigratorOptions,
+    RdbmsSessionStorageOptions,
+    SessionStorageMigrator,
+    SessionStorageMigratorOptions,
+    SqlConnection,
+)
+from shopify_session_storage.scopes import AuthScopes
+from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
+from shopify_session_storage.sql import SqlSessionStorage
+from shopify_session_storage.storage import CustomSessionStorage, SessionStorage
+from shopify_session_storage.urls import open_session_storage
+
+__all__ = [
+    "AbstractMigrationEngine",
+    "AssociatedUser",
+    "AuthScopes",
+    "BaseSessionStorage",
+    "CorruptSessionError",
+    "CustomSessionStorage",
+    "Dialect",
+    "InvalidSessionError",
+    "MigrationError",
+    "MigrationOperation",
+    "OnError",
+    "OnlineAccessInfo",
+    "RdbmsSessionStorageMigrator",
+    "RdbmsSessionStorageMigratorOptions",
+    "RdbmsSessionStorageOptions",
+    "Session",
+    "SessionStorage",
+    "SessionStorageError",
+    "SessionStorageMigrator",
+    "SessionStorageMigratorOptions",
+    "SessionStorageUnavailableError",
+    "SqlConnection",
+    "SqlSessionStorage",
+    "check_session",
+    "check_session_id",
+    "check_session_ids",
+    "check_shop",
+    "offline_session_id",
+    "online_session_id",
+    "open_session_storage",
+    "read_stored",
+    "sanitize_shop",
+]

@@ -1,0 +1,208 @@
+"""What may be stored: one rule for all backends, checked before anything is sent.
+
+Adapters that extend :class:`~shopify_session_storage.BaseSessionStorage` get these checks from it;
+those that implement the five methods of :class:`~shopify_session_storage.SessionStorage` alone
+call them first thing.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from shopify_session_storage.errors import InvalidSessionError
+from shopify_session_storage.javascript import EPOCH
+from shopify_session_storage.session import (
+    AssociatedUser,
+    OnlineAccessInfo,
+    Session,
+    check_date,
+)
+
+MAX_KEY_CHARACTERS: Final = 255
+MAX_KEY_BYTES: Final = 500
+"""Of UTF-8. Cloudflare KV allows 512 bytes, of which ``shop:`` takes five."""
+
+MAX_SESSION_BYTES: Final = 300_000
+"""Of all text in UTF-8. DynamoDB allows 400 kB for a whole item."""
+
+MAX_SAFE_INTEGER: Final = 2**53 - 1
+"""The largest integer that JavaScript keeps exactly."""
+
+# Layouts in whole seconds read a smaller one as 0, which means "no date" to JavaScript.
+_FIRST_DATE: Final = EPOCH + timedelta(seconds=1)
+_LAST_DATE: Final = datetime.max.replace(microsecond=999_000, tzinfo=UTC)
+
+_RESERVED: Final = frozenset({"migrations", ".", ".."})
+_SESSION_TEXTS: Final = ("state", "scope", "access_token", "refresh_token")
+_USER_TEXTS: Final = ("first_name", "last_name", "email", "locale")
+_USER_FLAGS: Final = ("email_verified", "account_owner", "collaborator")
+
+
+def check_session_id(id: str) -> None:
+    """Check that *id* can be a session's id on every backend.
+
+    Raises:
+        TypeError: If it is not a str.
+        ValueError: If it is empty, longer than 255 characters or 500 bytes of UTF-8, has a NUL or
+            a lone surrogate, or is a key that a layout needs for itself (``migrations``, ``.``,
+            ``..``, or one that begins with ``shop:``).
+    """
+    _check_key("id", id)
+    if id in _RESERVED or id.startswith("shop:"):
+        raise InvalidSessionError(f"id {id!r} is reserved")
+
+
+def check_session_ids(ids: Iterable[str]) -> list[str]:
+    """Check ids as :func:`check_session_id` does and return them without duplicates.
+
+    Raises:
+        TypeError: If *ids* is a str, is not iterable, or holds something else than str.
+        ValueError: If one cannot be a session's id.
+    """
+    if isinstance(ids, str | bytes):
+        raise TypeError(f"ids must be an iterable of str, not {type(ids).__name__}")
+    unique = list(dict.fromkeys(ids))
+    for id in unique:
+        check_session_id(id)
+    return unique
+
+
+def check_shop(shop: str) -> None:
+    """Check that *shop* can be a session's shop on every backend.
+
+    Raises:
+        TypeError: If it is not a str.
+        ValueError: As :func:`check_session_id`; reserved is only ``migrations``, the name of
+            Redis's migration record.
+    """
+    _check_key("shop", shop)
+    if shop == "migrations":
+        raise InvalidSessionError("shop 'migrations' is reserved")
+
+
+def check_session(session: Session) -> int:
+    """Check that *session* can be stored on every backend.
+
+    Its ``id`` and ``shop`` pass :func:`check_session_id` and :func:`check_shop` and differ, no
+    text has a NUL or a lone surrogate, dates lie from one second after the epoch to the year
+    9999, the user's id from 0 to 2**53 - 1, and all text together takes at most 300 kB.
+
+    Returns:
+        The size of the session's text in bytes of UTF-8.
+
+    Raises:
+        TypeError: If *session* or a field is of another type.
+        InvalidSessionError: If a value is not storable. The message names the field, not the value.
+    """
+    if not isinstance(session, Session):
+        raise TypeError(f"session must be a Session, not {type(session).__name__}")
+    check_session_id(session.id)
+    check_shop(session.shop)
+    if session.id == session.shop:
+        raise InvalidSessionError("id must not be the session's own shop")
+    if not isinstance(session.is_online, bool):
+        raise TypeError(f"is_online must be a bool, not {type(session.is_online).__name__}")
+    if session.state is None:
+        raise TypeError("state must be a str, not None")
+    _check_storable_date("expires", session.expires)
+    _check_storable_date("refresh_token_expires", session.refresh_token_expires)
+
+    size = len(session.id.encode()) + len(session.shop.encode())
+    for name in _SESSION_TEXTS:
+        size += _check_text(name, getattr(session, name))
+    info = session.online_access_info
+    if info is not None:
+        size += _check_info(info)
+    if size > MAX_SESSION_BYTES:
+        raise InvalidSessionError(
+            f"the session has {size} bytes of text; at most {MAX_SESSION_BYTES} can be stored"
+        )
+    return size
+
+
+def copy_session(session: Session) -> Session:
+    """Return a copy of *session* that shares nothing with it."""
+    copy = object.__new__(Session)
+    copy.__dict__.update(session.__dict__)
+    info = session.online_access_info
+    if info is not None:
+        copy.online_access_info = replace(info, associated_user=replace(info.associated_user))
+    return copy
+
+
+def stored_session(session: Session) -> Session:
+    """Return what is kept of *session*, as a copy that shares nothing with it.
+
+    The user's data is kept for online sessions only, and those always have some.
+    """
+    copy = copy_session(session)
+    if not session.is_online:
+        copy.online_access_info = None
+    elif copy.online_access_info is None:
+        copy.online_access_info = OnlineAccessInfo()
+    return copy
+
+
+def _check_key(name: str, value: str) -> None:
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    if not value:
+        raise InvalidSessionError(f"{name} must not be empty")
+    if len(value) > MAX_KEY_CHARACTERS:
+        raise InvalidSessionError(f"{name} is longer than {MAX_KEY_CHARACTERS} characters")
+    if _check_text(name, value) > MAX_KEY_BYTES:
+        raise InvalidSessionError(f"{name} is longer than {MAX_KEY_BYTES} bytes of UTF-8")
+
+
+def _check_text(name: str, value: str | None) -> int:
+    """Check one text and return its size in bytes."""
+    if value is None:
+        return 0
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
+    if "\0" in value:
+        raise InvalidSessionError(f"{name} must not contain NUL")
+    if value.isascii():
+        return len(value)
+    try:
+        return len(value.encode())
+    except UnicodeEncodeError:
+        raise InvalidSessionError(f"{name} must not contain lone surrogates") from None
+
+
+def _check_storable_date(name: str, value: datetime | None) -> None:
+    if value is None:
+        return
+    check_date(name, value)
+    if not _FIRST_DATE <= value <= _LAST_DATE:
+        raise InvalidSessionError(f"{name} must lie between the epoch and the year 9999")
+
+
+def _check_info(info: OnlineAccessInfo) -> int:
+    if not isinstance(info, OnlineAccessInfo):
+        raise TypeError(
+            f"online_access_info must be an OnlineAccessInfo, not {type(info).__name__}"
+        )
+    user = info.associated_user
+    if not isinstance(user, AssociatedUser):
+        raise TypeError(f"associated_user must be an AssociatedUser, not {type(user).__name__}")
+    _check_integer("the user's id", user.id)
+    _check_integer("expires_in", info.expires_in)
+    for name in _USER_FLAGS:
+        flag = getattr(user, name)
+        if flag is not None and not isinstance(flag, bool):
+            raise TypeError(f"{name} must be a bool, not {type(flag).__name__}")
+    size = _check_text("associated_user_scope", info.associated_user_scope)
+    for name in _USER_TEXTS:
+        size += _check_text(name, getattr(user, name))
+    return size
+
+
+def _check_integer(name: str, value: int | None) -> None:
+    if value is None:
+        return
+    if type(value) is not int:
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}")
+    if not 0 <= value <= MAX_SAFE_INTEGER:
+        raise InvalidSessionError(f"{name} must lie between 0 and 2**53 - 1")

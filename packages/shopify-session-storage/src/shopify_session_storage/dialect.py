@@ -1,0 +1,65 @@
+"""What differs between the SQL databases, as data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """The SQL of one kind of database, and the units of its layout.
+
+    Attributes:
+        quote: The character around identifiers.
+        placeholder: Makes the placeholder of the parameter with that number, from 1.
+        key_type: Column type of ids and shops.
+        text_type: Column type of other text.
+        integer_type: Column type of dates and user ids.
+        boolean_type: Column type of flags.
+        upsert: What follows the VALUES of an INSERT, up to the assignments.
+        inserted: Makes the expression for the new value of a (quoted) column.
+        expires_unit: Unit of the column ``expires``, in milliseconds.
+        refresh_token_expires_unit: Unit of the column ``refreshTokenExpires``, in milliseconds.
+        max_identifier_length: How long a table's name may be, in bytes.
+        ignores_column_case: Whether column names are compared without regard to case.
+        javascript_migrations: Names that the official adapter records, in its order.
+    """
+
+    quote: str
+    placeholder: Callable[[int], str]
+    key_type: str
+    text_type: str
+    integer_type: str
+    boolean_type: str
+    upsert: str
+    inserted: Callable[[str], str]
+    expires_unit: int
+    refresh_token_expires_unit: int
+    max_identifier_length: int
+    ignores_column_case: bool
+    javascript_migrations: tuple[str, ...]
+
+    def check_identifier(self, option: str, name: str) -> str:
+        """Return the *name* of a table, checked.
+
+        Raises:
+            TypeError: If it is not a str.
+            ValueError: If it is empty, too long, or has a quote or a control character, which
+                the official adapters, sharing the database, could not use.
+        """
+        if not isinstance(name, str):
+            raise TypeError(f"{option} must be a str, not {type(name).__name__}")
+        if not name or len(name.encode()) > self.max_identifier_length:
+            raise ValueError(
+                f"{option} must have 1 to {self.max_identifier_length} bytes: {name!r}"
+            )
+        if any(character in "\"'`" or not character.isprintable() for character in name):
+            raise ValueError(f"{option} must have no quotes and no control characters: {name!r}")
+        return name
+
+    def identifier(self, name: str) -> str:
+        """Return *name* quoted."""
+        return self.quote + name.replace(self.quote, self.quote * 2) + self.quote
+
+    def placeholders(self, count: int, first: int = 1) -> str:
+        """Return *count* placeholders, separated by commas, in parentheses."""
+        return f"({', '.join(map(self.placeholder, range(first, first + count)))})"

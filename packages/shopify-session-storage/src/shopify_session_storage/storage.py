@@ -1,0 +1,217 @@
+"""The interface of every session storage, and the one made of callbacks."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from inspect import isawaitable
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from shopify_session_storage.checks import (
+    check_session,
+    check_session_id,
+    check_session_ids,
+    check_shop,
+)
+from shopify_session_storage.session import Session
+
+_T = TypeVar("_T")
+_Loaded = Session | Mapping[str, Any] | None
+
+
+class SessionStorage(ABC):
+    """Keeps the sessions of a Shopify app.
+
+    A storage implements the five abstract methods; the others have working defaults. Adapters to
+    a database better extend :class:`BaseSessionStorage`, which brings argument checks, connection
+    handling, error policy and grouping.
+
+    Every method raises TypeError or ValueError for arguments that no backend accepts, before
+    anything is sent.
+    """
+
+    @abstractmethod
+    async def store_session(self, session: Session) -> bool:
+        """Store *session* under its id, in place of what was stored there, as a whole.
+
+        A field that is None is absent afterwards, whatever was stored before.
+
+        Returns:
+            True if it is stored; False if the backend failed and the storage logs failures.
+
+        Raises:
+            TypeError: If *session* is not a Session or has a field of the wrong type.
+            InvalidSessionError: If the session is not storable (see :func:`check_session`).
+            SessionStorageError: If the backend failed and the storage raises failures.
+        """
+
+    @abstractmethod
+    async def load_session(self, id: str) -> Session | None:
+        """Return the session that is stored under *id*, or None.
+
+        With ``on_error="log"`` None also means that the backend failed, so an app that sends
+        users without a session to authenticate again does so during an outage; use
+        ``on_error="raise"`` to tell the two apart.
+
+        Raises:
+            TypeError: If *id* is not a str.
+            ValueError: If it cannot be a session's id.
+            SessionStorageError: If the backend failed and the storage raises failures.
+        """
+
+    @abstractmethod
+    async def delete_session(self, id: str) -> bool:
+        """Delete what is stored under *id*.
+
+        Returns:
+            True if nothing is stored there any more, also if nothing was; False if the backend
+            failed and the storage logs failures.
+
+        Raises:
+            TypeError: If *id* is not a str.
+            ValueError: If it cannot be a session's id.
+            SessionStorageError: If the backend failed and the storage raises failures.
+        """
+
+    @abstractmethod
+    async def delete_sessions(self, ids: Iterable[str]) -> bool:
+        """Delete what is stored under each of *ids*, in any number, also none.
+
+        Returns:
+            As :meth:`delete_session`. If it is False, some may be deleted and others not.
+
+        Raises:
+            TypeError: If *ids* is a str or does not hold str.
+            ValueError: If one of them cannot be a session's id; then nothing is deleted.
+            SessionStorageError: If the backend failed and the storage raises failures.
+        """
+
+    @abstractmethod
+    async def find_sessions_by_shop(self, shop: str) -> list[Session]:
+        """Return every session of *shop* (the full domain, compared exactly), in any order.
+
+        Raises:
+            TypeError: If *shop* is not a str.
+            ValueError: If it cannot be a session's shop.
+            SessionStorageError: If the backend failed and the storage raises failures; one that
+                logs them returns an empty list.
+        """
+
+    async def ready(self) -> None:
+        """Connect, create and migrate what is needed. Calling it is optional and harmless.
+
+        Raises:
+            SessionStorageError: If that fails, with the cause.
+        """
+
+    async def is_ready(self) -> bool:
+        """Tell whether the backend answers. Never raises."""
+        try:
+            await self.ready()
+        except Exception:  # whatever it is, the answer is no
+            return False
+        return True
+
+    async def disconnect(self) -> None:
+        """Close the connections. The storage opens again when it is used again.
+
+        Does nothing if there is nothing to close. Clients and pools that were passed in stay open.
+        """
+
+    async def __aenter__(self) -> Self:
+        await self.ready()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.disconnect()
+
+
+class CustomSessionStorage(SessionStorage):
+    """A storage made of callbacks, each a plain or an async function.
+
+    Arguments are checked as on every other storage. What a callback raises reaches the caller as
+    it is.
+
+    Args:
+        store: Takes a Session and tells whether it is stored.
+        load: Takes an id and returns a Session, a dict of the shape of ``Session.to_dict()``, or
+            None.
+        delete: Takes an id and tells whether nothing is stored there any more.
+        delete_sessions: Takes a list of ids; without it, *delete* is called for each id.
+        find_sessions_by_shop: Takes a shop and returns its sessions; without it, finding raises
+            NotImplementedError.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Callable[[Session], Awaitable[bool] | bool],
+        load: Callable[
+            [str],
+            Awaitable[Session | Mapping[str, Any] | None] | Session | Mapping[str, Any] | None,
+        ],
+        delete: Callable[[str], Awaitable[bool] | bool],
+        delete_sessions: Callable[[list[str]], Awaitable[bool] | bool] | None = None,
+        find_sessions_by_shop: Callable[[str], Awaitable[Iterable[Session]] | Iterable[Session]]
+        | None = None,
+    ) -> None:
+        self._store = store
+        self._load = load
+        self._delete = delete
+        self._delete_sessions = delete_sessions
+        self._find = find_sessions_by_shop
+
+    async def store_session(self, session: Session) -> bool:
+        """Call *store*."""
+        check_session(session)
+        return _boolean("store", await _result(self._store(session)))
+
+    async def load_session(self, id: str) -> Session | None:
+        """Call *load*."""
+        check_session_id(id)
+        found = await _result(self._load(id))
+        if found is None or isinstance(found, Session):
+            return found
+        if isinstance(found, Mapping):
+            return Session.from_dict(found)
+        raise TypeError(
+            f"the load callback must return a Session, a dict or None, not {type(found).__name__}"
+        )
+
+    async def delete_session(self, id: str) -> bool:
+        """Call *delete*."""
+        check_session_id(id)
+        return _boolean("delete", await _result(self._delete(id)))
+
+    async def delete_sessions(self, ids: Iterable[str]) -> bool:
+        """Call *delete_sessions*, or *delete* for each id."""
+        unique = check_session_ids(ids)
+        if not unique:
+            return True
+        if self._delete_sessions is not None:
+            return _boolean("delete_sessions", await _result(self._delete_sessions(unique)))
+        deleted = [_boolean("delete", await _result(self._delete(id))) for id in unique]
+        return all(deleted)
+
+    async def find_sessions_by_shop(self, shop: str) -> list[Session]:
+        """Call *find_sessions_by_shop*."""
+        check_shop(shop)
+        if self._find is None:
+            raise NotImplementedError(
+                "this CustomSessionStorage was made without a find_sessions_by_shop callback"
+            )
+        return list(await _result(self._find(shop)))
+
+
+async def _result(returned: Awaitable[_T] | _T) -> _T:
+    return await returned if isawaitable(returned) else returned
+
+
+def _boolean(callback: str, result: object) -> bool:
+    if not isinstance(result, bool):
+        raise TypeError(f"the {callback} callback must return a bool, not {type(result).__name__}")
+    return result
