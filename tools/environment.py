@@ -4,6 +4,8 @@ Needs nothing but Python 3.11 or later. A tool calls :func:`enter` before it imp
 that is not in the standard library.
 """
 
+from __future__ import annotations  # an older Python must get as far as the message about it
+
 import hashlib
 import os
 import re
@@ -18,10 +20,10 @@ _LOCK = ROOT / "requirements.lock"
 _STAMP = VENV / "environment.stamp"
 
 
-def enter():  # no annotations: an older Python must get as far as the message below
+def enter() -> None:
     """Go on in the project's virtual environment, made or brought up to date if need be."""
-    if sys.version_info < (3, 11):
-        sys.exit("Python 3.11 or later is needed; this is %s" % sys.version.split()[0])
+    if sys.version_info < (3, 11):  # noqa: UP036  # see the first import
+        sys.exit(f"Python 3.11 or later is needed; this is {sys.version.split()[0]}")
     wanted = _fingerprint()
     if not _STAMP.exists() or _STAMP.read_text() != wanted:
         _prepare()
@@ -35,12 +37,12 @@ def enter():  # no annotations: an older Python must get as far as the message b
     sys.exit(subprocess.call(command))
 
 
-def packages():
+def packages() -> list[Path]:
     """Return the folders of the packages, core first."""
     return sorted(path.parent for path in ROOT.glob("packages/*/pyproject.toml"))
 
 
-def _fingerprint():
+def _fingerprint() -> str:
     digest = hashlib.sha256(repr(sys.version_info[:2]).encode())
     for path in [_LOCK, Path(__file__), *(package / "pyproject.toml" for package in packages())]:
         digest.update(path.read_bytes())

@@ -114,8 +114,11 @@ class SQLiteSessionStorage(SqlSessionStorage):
 
     def _abandon(self) -> None:
         if self._injected is None:
-            for connection in {self._writer, self._reader} - {None}:
-                _stop(connection)
+            for connection in {self._writer, self._reader}:
+                if connection is not None:
+                    connection.stop()
+                    # It reports its end to the event loop of today, which may end soon, too.
+                    connection._thread.join(timeout=1)
             self._writer = self._reader = None
 
     async def _ping(self) -> None:
@@ -147,8 +150,14 @@ class SQLiteSessionStorage(SqlSessionStorage):
         connection = aiosqlite.connect(
             self._path, timeout=_BUSY_TIMEOUT_SECONDS, isolation_level=None
         )
-        _make_daemon(connection)
-        return await connection
+        # Otherwise a process could not end before the app has disconnected.
+        thread = connection._thread
+        thread.daemon = True
+        try:
+            return await connection
+        except sqlite3.Error:
+            thread.join(timeout=1)  # it is about to end, and reports that to this event loop
+            raise
 
     async def _use_wal(self, connection: aiosqlite.Connection) -> None:
         """Switch the database to WAL, which it stays in.
@@ -271,26 +280,6 @@ def _checked_path(database: str | os.PathLike[str]) -> str:
     if "\0" in path:
         raise ValueError("the path of the database must not contain NUL")
     return path
-
-
-def _make_daemon(connection: aiosqlite.Connection) -> None:
-    """Let the process end while the connection is open.
-
-    Its thread would wait for ever at exit for the app to disconnect. aiosqlite has no option for
-    this; up to 0.21 a connection is a thread, since then it has one.
-    """
-    thread: Any = getattr(connection, "_thread", connection)
-    thread.daemon = True
-
-
-def _stop(connection: aiosqlite.Connection | None) -> None:
-    """Stop the thread of a connection whose event loop has ended."""
-    if connection is None:
-        return
-    if hasattr(connection, "stop"):
-        connection.stop()
-    else:  # aiosqlite before 0.22
-        connection._running = False
 
 
 async def _uncancelled(work: Coroutine[Any, Any, _T]) -> _T:

@@ -134,14 +134,23 @@ def copy_session(session: Session) -> Session:
 def stored_session(session: Session) -> Session:
     """Return what is kept of *session*, as a copy that shares nothing with it.
 
-    The user's data is kept for online sessions only, and those always have some.
+    Dates are in UTC and in whole milliseconds. The user's data is kept for online sessions only,
+    and those always have some.
     """
     copy = copy_session(session)
+    if copy.expires is not None:
+        copy.expires = _in_utc(copy.expires)
+    if copy.refresh_token_expires is not None:
+        copy.refresh_token_expires = _in_utc(copy.refresh_token_expires)
     if not session.is_online:
         copy.online_access_info = None
     elif copy.online_access_info is None:
         copy.online_access_info = OnlineAccessInfo()
     return copy
+
+
+def _in_utc(date: datetime) -> datetime:
+    return date.astimezone(UTC).replace(microsecond=date.microsecond // 1000 * 1000)
 
 
 def _check_key(name: str, value: str) -> None:

@@ -6,7 +6,9 @@ message contains a value, because a value may be a token.
 
 import math
 import re
+import sys
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Final
 
 from shopify_session_storage.errors import InvalidSessionError
@@ -15,6 +17,11 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _DECIMAL: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _OTHER_RADIX: Final = re.compile(r"0([xX][0-9a-fA-F]+|[oO][0-7]+|[bB][01]+)", re.ASCII)
+_LARGEST: Final = sys.float_info.max
+_WHITESPACE: Final = (
+    "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff"
+)
 
 
 def to_milliseconds(date: datetime) -> int:
@@ -34,12 +41,17 @@ def from_milliseconds(milliseconds: float, name: str) -> datetime:
         raise InvalidSessionError(f"{name} is out of range") from None
 
 
+def js_trim(text: str) -> str:
+    """Strip what ``text.trim()`` strips, which is not quite what ``str.strip()`` does."""
+    return text.strip(_WHITESPACE)
+
+
 def js_number(value: object) -> float:
     """Coerce as ``Number(value)``. What is not a number is a NaN."""
     if isinstance(value, int | float):
         return value
     if isinstance(value, str):
-        text = value.strip()
+        text = js_trim(value)
         if not text:
             return 0
         if _OTHER_RADIX.fullmatch(text):
@@ -63,7 +75,7 @@ def js_date(value: object, name: str, unit: int = 1) -> datetime | None:
     if value is None or value == "" or value != value or value == 0:
         return None
     number = js_number(value)
-    if not math.isfinite(number):
+    if not _is_finite(number):
         raise InvalidSessionError(f"{name} is not a date")
     return from_milliseconds(math.trunc(number * unit), name)
 
@@ -72,16 +84,18 @@ def js_string(value: object, name: str) -> str | None:
     """Coerce as ``String(value)``.
 
     Raises:
-        InvalidSessionError: If it is an array or an object.
+        InvalidSessionError: If it is an array, an object, a NaN or infinite.
     """
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else repr(value)
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, float) and math.isfinite(value):
+        if 1e-6 <= abs(value) < 1e21:
+            return f"{Decimal(repr(value)):f}".removesuffix(".0")
+        return repr(value).replace("e-0", "e-") if value else "0"
     raise InvalidSessionError(f"{name} is not a string")
 
 
@@ -117,6 +131,11 @@ def js_user_id(value: object) -> int | None:
     if value is None:
         return None
     number = js_number(value)
-    if not math.isfinite(number) or number != int(number):
+    if not _is_finite(number) or number != int(number):
         raise InvalidSessionError("userId is not an integer")
     return int(number)
+
+
+def _is_finite(number: float) -> bool:
+    # math.isfinite() fails for an int that no float holds, which JavaScript reads as Infinity.
+    return abs(number) <= _LARGEST

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Iterable, Iterator
 
-_SEPARATOR = re.compile(r",\s*")
+from shopify_session_storage.javascript import js_trim
+
 _WRITE = re.compile(r"(unauthenticated_)?write_(.*)")
 
 
@@ -76,9 +77,9 @@ def _split(scopes: str | Iterable[str] | AuthScopes | None) -> list[str]:
     if scopes is None:
         return []
     if isinstance(scopes, AuthScopes):
-        return list(scopes._expanded)
-    given = _SEPARATOR.split(scopes) if isinstance(scopes, str) else list(scopes)
+        return list(scopes._listed)
+    given = scopes.split(",") if isinstance(scopes, str) else list(scopes)
     for scope in given:
         if not isinstance(scope, str):
             raise TypeError(f"a scope must be a str, not {type(scope).__name__}")
-    return [scope for scope in map(str.strip, given) if scope]
+    return [scope for scope in map(js_trim, given) if scope]

@@ -110,7 +110,7 @@ class Session:
 
     def is_expired(self, within: timedelta = timedelta(0)) -> bool:
         """Tell whether the access token expires *within* that time. False without an expiry."""
-        return self.expires is not None and self.expires - within < datetime.now(UTC)
+        return self.expires is not None and self.expires - datetime.now(UTC) < within
 
     def is_scope_changed(self, scopes: str | Iterable[str] | AuthScopes | None) -> bool:
         """Tell whether *scopes* are no longer all granted. False for None."""
@@ -264,6 +264,9 @@ class Session:
             raise InvalidSessionError("a session can only be made from a list of pairs") from None
 
         is_online = js_is_online(values.get("isonline"))
+        refresh_token = values.get("refreshtoken")
+        if not js_flag(refresh_token):
+            refresh_token = None
         return cls(
             id=_text(values, "id"),
             shop=_text(values, "shop"),
@@ -272,7 +275,7 @@ class Session:
             scope=js_string(values.get("scope"), "scope"),
             expires=js_date(values.get("expires"), "expires"),
             access_token=_optional_text(values, "accesstoken"),
-            refresh_token=js_string(values.get("refreshtoken"), "refreshToken") or None,
+            refresh_token=js_string(refresh_token, "refreshToken"),
             refresh_token_expires=js_date(values.get("refreshtokenexpires"), "refreshTokenExpires"),
             online_access_info=_info_from_pairs(values, return_user_data) if is_online else None,
         )
@@ -292,9 +295,9 @@ def check_date(name: str, value: object) -> None:
 def _info_from_pairs(values: Mapping[str, Any], return_user_data: bool) -> OnlineAccessInfo:
     user = AssociatedUser()
     id_keys = ("userid", "onlineaccessinfo") if return_user_data else ("onlineaccessinfo",)
-    for key, value in values.items():
-        if key in id_keys:
-            user.id = js_user_id(value)  # where both are there, the last one counts
+    ids = [value for key, value in values.items() if key in id_keys]
+    if ids:
+        user.id = js_user_id(ids[-1])
     if return_user_data:
         user.first_name = js_string(values.get("firstname"), "firstName")
         user.last_name = js_string(values.get("lastname"), "lastName")

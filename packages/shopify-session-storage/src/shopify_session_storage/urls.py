@@ -1,11 +1,13 @@
 """Storages by URL, through the entry points of the installed adapters."""
 
+import re
 from importlib.metadata import entry_points
 from typing import Any, Final
 
 from shopify_session_storage.storage import SessionStorage
 
 _GROUP: Final = "shopify_session_storage.adapters"
+_SCHEME: Final = re.compile(r"[a-z][a-z0-9+._-]*")
 
 # Which package to install for a scheme that none of the installed ones serves.
 _PACKAGES: Final = {
@@ -45,7 +47,7 @@ def open_session_storage(url: str, **options: Any) -> SessionStorage:
     scheme, separator, _ = url.partition("://")
     scheme = scheme.lower()
     # Messages name the scheme alone, since the rest may hold a password.
-    if not separator:
+    if not separator or not _SCHEME.fullmatch(scheme):
         raise ValueError("the URL of a session storage begins with a scheme, such as sqlite:///")
     for entry_point in entry_points(group=_GROUP, name=scheme):
         storage: SessionStorage = entry_point.load()(url, **options)

@@ -1,0 +1,39 @@
+"""The battery of tests that every session storage passes. It ships for third-party adapters.
+
+With pytest (``pip install shopify-session-storage[testing]``), one test per case::
+
+    class TestMyAdapter(SessionStorageBattery):
+        @pytest_asyncio.fixture
+        async def storage(self):
+            async with MySessionStorage(url) as storage:
+                yield storage
+
+With any other runner::
+
+    await battery_of_tests(lambda: MySessionStorage(url))
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from shopify_session_storage.testing.battery import BatteryReport, battery_of_tests
+from shopify_session_storage.testing.cases import CASES, Case, Subject
+
+if TYPE_CHECKING:
+    from shopify_session_storage.testing.pytest_battery import SessionStorageBattery
+
+__all__ = [
+    "CASES",
+    "BatteryReport",
+    "Case",
+    "SessionStorageBattery",
+    "Subject",
+    "battery_of_tests",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "SessionStorageBattery":  # the plain function does not need pytest
+        from shopify_session_storage.testing.pytest_battery import SessionStorageBattery
+
+        return SessionStorageBattery
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

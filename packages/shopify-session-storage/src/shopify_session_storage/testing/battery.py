@@ -1,0 +1,81 @@
+"""The battery as a plain function, for any runner."""
+
+import warnings
+from dataclasses import dataclass, field
+
+from shopify_session_storage.testing.cases import (
+    CASES,
+    FailingStorageFactory,
+    StorageFactory,
+    Subject,
+    made_by,
+)
+
+
+@dataclass
+class BatteryReport:
+    """What :func:`battery_of_tests` did.
+
+    Attributes:
+        passed: Names of the cases that passed.
+        not_run: Why a case could not run, by its name.
+    """
+
+    passed: list[str] = field(default_factory=list)
+    not_run: dict[str, str] = field(default_factory=dict)
+
+
+async def battery_of_tests(
+    storage_factory: StorageFactory,
+    *,
+    failing_storage_factory: FailingStorageFactory | None = None,
+    eventual_seconds: float = 0.0,
+) -> BatteryReport:
+    """Run every case of the battery on a storage.
+
+    Args:
+        storage_factory: Makes a further storage on one and the same backend with each call; plain
+            or async. The backend need not be empty: cases use ids and shops of their own, and
+            delete what they store.
+        failing_storage_factory: Makes a storage whose backend cannot be reached, given the value
+            for ``on_error``; plain or async. Without it the cases for failures cannot run.
+        eventual_seconds: How long the backend may take until ``find_sessions_by_shop`` sees a
+            change.
+
+    Returns:
+        The names of the cases that passed and of those that could not run; there is a warning
+        for the latter, too.
+
+    Raises:
+        ExceptionGroup: If cases failed, with one error for each, which names the case and the
+            promise that is broken.
+    """
+    report = BatteryReport()
+    failures: list[Exception] = []
+    for case in CASES:
+        if "failing" in case.needs and failing_storage_factory is None:
+            report.not_run[case.name] = "no failing_storage_factory was given"
+            continue
+        subject = Subject(
+            await made_by(storage_factory),
+            storage_factory=storage_factory,
+            failing_storage_factory=failing_storage_factory,
+            eventual_seconds=eventual_seconds,
+        )
+        try:
+            try:
+                await case.run(subject)
+            finally:
+                await subject.clean_up()
+                await subject.storage.disconnect()
+        except Exception as error:
+            error.add_note(f"case {case.name}: {case.promise}")
+            failures.append(error)
+        else:
+            report.passed.append(case.name)
+    if report.not_run:
+        warnings.warn(f"cases that could not run: {', '.join(report.not_run)}", stacklevel=2)
+    if failures:
+        names = ", ".join(failure.__notes__[-1].split(":")[0] for failure in failures)
+        raise ExceptionGroup(f"{len(failures)} of {len(CASES)} cases failed: {names}", failures)
+    return report

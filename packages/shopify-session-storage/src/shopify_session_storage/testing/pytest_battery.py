@@ -1,0 +1,76 @@
+"""The battery as a pytest class, one test per case."""
+
+from typing import ClassVar
+
+import pytest
+
+from shopify_session_storage.storage import SessionStorage
+from shopify_session_storage.testing.cases import (
+    CASES,
+    Case,
+    FailingStorageFactory,
+    StorageFactory,
+    Subject,
+)
+
+
+class SessionStorageBattery:
+    """Runs every case of the battery on the fixture ``storage``, which a subclass defines.
+
+    A subclass may define two more fixtures: ``storage_factory``, a callable that makes a further
+    storage on the same backend, and ``failing_storage_factory``, a callable that takes a value for
+    ``on_error`` and makes a storage whose backend cannot be reached. Both may be plain or async. A
+    case that needs one that is missing is skipped, with its name.
+
+    Attributes:
+        eventual_seconds: How long the backend may take until ``find_sessions_by_shop`` sees a
+            change.
+        has_backend: False for a storage in the memory of the process, which cannot fail; it has
+            no cases for failures.
+    """
+
+    eventual_seconds: ClassVar[float] = 0.0
+    has_backend: ClassVar[bool] = True
+
+    @classmethod
+    def pytest_generate_tests(cls, metafunc: pytest.Metafunc) -> None:
+        """Make a test of each case."""
+        if "case" in metafunc.fixturenames:
+            cases = [case for case in CASES if cls.has_backend or "failing" not in case.needs]
+            metafunc.parametrize("case", [pytest.param(case, id=case.name) for case in cases])
+
+    @pytest.fixture
+    def storage_factory(self) -> StorageFactory | None:
+        """Make a further storage on the same backend."""
+        return None
+
+    @pytest.fixture
+    def failing_storage_factory(self) -> FailingStorageFactory | None:
+        """Make a storage whose backend cannot be reached."""
+        return None
+
+    @pytest.mark.asyncio
+    async def test_contract(
+        self,
+        case: Case,
+        storage: SessionStorage,
+        storage_factory: StorageFactory | None,
+        failing_storage_factory: FailingStorageFactory | None,
+    ) -> None:
+        """Every storage keeps the promise of the case."""
+        subject = Subject(
+            storage,
+            storage_factory=storage_factory,
+            failing_storage_factory=failing_storage_factory,
+            eventual_seconds=self.eventual_seconds,
+        )
+        for need in case.needs:
+            if not subject.has(need):
+                pytest.skip(f"{case.name} could not run: no {need} storage factory")
+        try:
+            await case.run(subject)
+        except Exception as error:
+            error.add_note(f"case {case.name}: {case.promise}")
+            raise
+        finally:
+            await subject.clean_up()

@@ -1,0 +1,32 @@
+"""Reads the golden data: what the official JavaScript adapters stored, and what they load."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from shopify_session_storage import Session
+
+
+def load(path: Path) -> Any:
+    """Return the contents of a golden JSON file."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def session(data: dict[str, Any]) -> Session:
+    """Make a session from ``Session.toObject()`` with dates in milliseconds."""
+    dates: dict[str, Any] = {
+        key: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=data[key])
+        for key in ("expires", "refreshTokenExpires")
+        if key in data
+    }
+    return Session.from_dict({**data, **dates})
+
+
+def assert_same(actual: Session | None, expected: dict[str, Any] | None, what: str) -> None:
+    """Check that a session is what JavaScript loads, field by field."""
+    if expected is None:
+        assert actual is None, what
+    else:
+        assert actual is not None, what
+        assert actual.to_dict() == session(expected).to_dict(), what

@@ -1,0 +1,176 @@
+"""One place that finds a server for each backend.
+
+In this order: an address in an environment variable; a container, where a Docker engine runs; a
+private instance, started from a local binary on a free loopback port in a temporary directory,
+whose binary is installed if that is one call of the package manager. Where there is neither, it
+says what to install.
+"""
+
+import functools
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+USER = "tester"
+PASSWORD = "p&#$ss:wo/rd@%"  # a test that every adapter passes: credentials need escaping
+DATABASE = "sessions&#$"
+START_SECONDS = 60
+
+
+class NoServerError(Exception):
+    """No server can be found or started; the message says what to install."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """How to get one backend's server.
+
+    Attributes:
+        name: The backend, as in ``--without NAME``.
+        variable: The environment variable that may hold the URL of a running server, on which
+            the tests may create and drop what they like.
+        container: Runs one in Docker and gives its URL.
+        local: Runs one from local binaries, in an empty directory, and gives its URL.
+        programs: The binaries that *local* runs.
+        debian_packages: What to install for them.
+    """
+
+    name: str
+    variable: str
+    container: Callable[[], AbstractContextManager[str]]
+    local: Callable[[Path], AbstractContextManager[str]]
+    programs: tuple[str, ...]
+    debian_packages: tuple[str, ...]
+
+    @contextmanager
+    def run(self) -> Iterator[str]:
+        """Give the URL of a server for as long as the context lasts.
+
+        Raises:
+            NoServerError: If there is none and none can be started.
+        """
+        url = os.environ.get(self.variable)
+        if url:
+            yield url
+        elif docker_runs():
+            with self.container() as url:
+                yield url
+        else:
+            self._install()
+            with tempfile.TemporaryDirectory(prefix=f"{self.name}-") as directory:
+                Path(directory).chmod(0o755)
+                with self.local(Path(directory)) as url:
+                    yield url
+
+    def _install(self) -> None:
+        missing = [name for name in self.programs if program(name) is None]
+        if not missing:
+            return
+        if shutil.which("apt-get") and os.geteuid() == 0:
+            print(f"Installing {' '.join(self.debian_packages)} ...", file=sys.stderr, flush=True)
+            install_debian_packages(self.debian_packages)
+            missing = [name for name in self.programs if program(name) is None]
+        if missing:
+            raise NoServerError(
+                f"no server for {self.name}: set {self.variable}, start Docker, or install "
+                f"{' '.join(missing)} (on Debian: apt-get install "
+                f"{' '.join(self.debian_packages)}); to go without it, say --without {self.name}"
+            )
+
+
+@functools.cache
+def docker_runs() -> bool:
+    """Tell whether a Docker engine answers."""
+    if shutil.which("docker") is None:
+        return False
+    try:
+        return subprocess.run(["docker", "info"], capture_output=True, timeout=20).returncode == 0
+    except subprocess.TimeoutExpired:
+        return False
+
+
+def program(name: str) -> str | None:
+    """Return the path of a binary, also where Debian keeps it away from PATH."""
+    places = [os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"]
+    places += map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True))
+    return shutil.which(name, path=os.pathsep.join(places))
+
+
+@functools.cache
+def _update_debian_lists() -> None:
+    subprocess.run(["apt-get", "update", "-qq"], check=False, capture_output=True)
+
+
+def install_debian_packages(names: Sequence[str]) -> None:
+    """Install Debian packages."""
+    _update_debian_lists()
+    subprocess.run(
+        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names],
+        check=False,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+    )
+
+
+def free_port() -> int:
+    """Return a port of the loopback interface that nobody uses."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+@contextmanager
+def running(
+    command: Sequence[str],
+    *,
+    directory: Path,
+    answers: Callable[[], bool],
+    user: str | None = None,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server from when it answers until the context ends.
+
+    Args:
+        command: The program and its arguments.
+        directory: Where to run it and to keep its log.
+        answers: Tells whether it takes connections.
+        user: The account to run it under, for servers that refuse to run as root.
+
+    Raises:
+        NoServerError: If it ends or does not answer in time; the message has the log's end.
+    """
+    log = directory / f"{Path(command[0]).name}.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, cwd=directory, stdout=output, stderr=subprocess.STDOUT, user=user
+        )
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        while not answers():
+            if process.poll() is not None or time.monotonic() > deadline:
+                tail = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+                raise NoServerError(f"{command[0]} does not start:\n{tail}")
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def accepts(port: int) -> bool:
+    """Tell whether something listens on a loopback port."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,37 @@
+"""The pytest plugin that gives tests their servers.
+
+A backend's tests are skipped only if ``--without NAME`` asks for it; the skips are counted at the
+end of the run.
+"""
+
+from collections import Counter
+
+import pytest
+
+_skipped: Counter[str] = Counter()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--without``."""
+    parser.addoption(
+        "--without",
+        action="append",
+        default=[],
+        metavar="BACKEND",
+        help="skip the tests that need this backend's server (may be repeated)",
+    )
+
+
+def skip_if_unwanted(config: pytest.Config, name: str) -> None:
+    """Skip the test, or all that use the fixture, if the user goes without this backend."""
+    if name in config.getoption("--without"):
+        _skipped[name] += 1
+        pytest.skip(f"--without {name}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what has been skipped on request."""
+    for name, count in sorted(_skipped.items()):
+        terminalreporter.write_line(
+            f"NOT TESTED, as asked by --without: {name} (skipped {count} times)", yellow=True
+        )

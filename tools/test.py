@@ -1,0 +1,87 @@
+"""Sets up what the tests need, and runs them.
+
+python3 tools/test.py                     everything
+python3 tools/test.py sqlite              the tests of one part (see --help)
+python3 tools/test.py core -- -k name     arguments after -- go to pytest
+"""
+
+import environment
+
+environment.enter()
+
+import argparse  # noqa: E402  # the environment comes first
+import subprocess  # noqa: E402
+import sys  # noqa: E402
+import time  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+
+CORE = "packages/shopify-session-storage"
+
+
+def parts() -> dict[str, list[list[str]]]:
+    """Return the commands of each part, by its name. What follows pytest is added at the end."""
+    ruff = [sys.executable, "-m", "ruff"]
+    sources = [str(path / "src") for path in environment.packages()]
+    commands = {
+        "lint": [[*ruff, "check"], [*ruff, "format", "--check"]],
+        "types": [[sys.executable, "-m", "mypy", *sources, "tools"]],
+        "core": [["pytest", f"{CORE}/tests"]],
+    }
+    for package in environment.packages():
+        name = package.name.removeprefix("shopify-session-storage").removeprefix("-")
+        if name:
+            commands[name] = [["pytest", f"packages/{package.name}/tests"]]
+    for test in sorted((environment.ROOT / "tools" / "tests").glob("test_*.py")):
+        name = test.stem.removeprefix("test_")
+        commands[name] = [["pytest", f"tools/tests/{test.name}"]]
+    return commands
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the parts that *arguments* name, and return the exit status."""
+    commands = parts()
+    own, for_pytest = _split(arguments)
+    parser = argparse.ArgumentParser(
+        description="Runs the tests of the project.", usage="%(prog)s [part ...] [-- pytest args]"
+    )
+    parser.add_argument(
+        "part", nargs="*", metavar="part", help=f"one of: {', '.join(commands)}; default: all"
+    )
+    chosen = parser.parse_args(own).part or list(commands)
+    unknown = [name for name in chosen if name not in commands]
+    if unknown:
+        parser.error(f"unknown part {unknown[0]!r}; the parts are: {', '.join(commands)}")
+
+    failed = []
+    tests: list[str] = []
+    for name in chosen:
+        for command in commands[name]:
+            if command[0] == "pytest":
+                tests += command[1:]  # one run of pytest for all, so that servers start once
+            elif not _run(name, command):
+                failed.append(name)
+    if tests and not _run("tests", [sys.executable, "-m", "pytest", *tests, *for_pytest]):
+        failed.append("tests")
+    if failed:
+        print(f"FAILED: {', '.join(dict.fromkeys(failed))}")
+    return 1 if failed else 0
+
+
+def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    if "--" not in arguments:
+        return list(arguments), []
+    place = list(arguments).index("--")
+    return list(arguments[:place]), list(arguments[place + 1 :])
+
+
+def _run(name: str, command: Sequence[str]) -> bool:
+    print(f"--- {name}: {' '.join(command[2:])}", flush=True)
+    started = time.monotonic()
+    passed = subprocess.run(command, cwd=environment.ROOT).returncode == 0
+    seconds = time.monotonic() - started
+    print(f"--- {name}: {'passed' if passed else 'FAILED'} in {seconds:.0f} s", flush=True)
+    return passed
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
