@@ -5,8 +5,11 @@ end of the run.
 """
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
+
+from servers.postgresql import POSTGRESQL
 
 _skipped: Counter[str] = Counter()
 
@@ -27,6 +30,14 @@ def skip_if_unwanted(config: pytest.Config, name: str) -> None:
     if name in config.getoption("--without"):
         _skipped[name] += 1
         pytest.skip(f"--without {name}")
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(pytestconfig: pytest.Config) -> Iterator[str]:
+    """Return the URL of a PostgreSQL server on which tests may do what they like."""
+    skip_if_unwanted(pytestconfig, POSTGRESQL.name)
+    with POSTGRESQL.run() as url:
+        yield url
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -16,6 +16,7 @@ from shopify_session_storage import (
     SqlConnection,
     SqlSessionStorage,
 )
+from shopify_session_storage.sql import COLUMNS
 
 _T = TypeVar("_T")
 
@@ -90,7 +91,7 @@ class SQLiteSessionStorage(SqlSessionStorage):
     def __repr__(self) -> str:
         return f"SQLiteSessionStorage({self._injected or self._path!r})"
 
-    async def _open(self) -> None:
+    async def _open_connections(self) -> None:
         if self._injected is not None:
             await self._check_injected(self._injected)
         else:
@@ -98,9 +99,8 @@ class SQLiteSessionStorage(SqlSessionStorage):
             await self._use_wal(self._writer)
             # Every connection to ":memory:" has a database of its own.
             self._reader = self._writer if self._path == ":memory:" else await self._connect()
-        async with self._migration_connection() as connection:
-            if not await self._is_migrated(connection):
-                await self._migrate(connection)
+        async with self._migration_connection():
+            pass  # shows at once, rather than at the first store, that the file cannot be written
 
     async def _close(self) -> None:
         if self._injected is not None:
@@ -186,9 +186,13 @@ class SQLiteSessionStorage(SqlSessionStorage):
             )
 
     @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[SqlConnection]:
+        assert self._writer is not None
+        yield _Connection(self._writer)
+
+    @asynccontextmanager
     async def _migration_connection(self) -> AsyncIterator[SqlConnection]:
         assert self._writer is not None
-        # Also shows at once, rather than at the first store, that the file cannot be written.
         await self._writer.execute_fetchall("BEGIN IMMEDIATE")
         try:
             yield _Connection(self._writer)
@@ -198,8 +202,12 @@ class SQLiteSessionStorage(SqlSessionStorage):
             raise
         await self._writer.commit()
 
-    async def _upgrade_table(self, connection: SqlConnection, existing: set[str]) -> None:
-        await self._add_missing_columns(connection, existing)
+    async def _upgrade_table(self, connection: SqlConnection, existing: dict[str, str]) -> None:
+        for name in COLUMNS:
+            if name not in existing:
+                await connection.execute(
+                    f"ALTER TABLE {self._quoted} ADD COLUMN {self._column_definition(name)}"
+                )
         if "onlineAccessInfo" in existing:
             await connection.execute(
                 f'UPDATE {self._quoted} SET "userId" = {_USER_ID_FROM_ONLINE_ACCESS_INFO} '

@@ -1,6 +1,11 @@
 """Session storage for Shopify apps: the interface, the base of all adapters, and a session."""
 
-from shopify_session_storage.base import BaseSessionStorage, OnError, read_stored
+from shopify_session_storage.base import (
+    BaseSessionStorage,
+    OnError,
+    read_property_array,
+    read_stored,
+)
 from shopify_session_storage.checks import (
     check_session,
     check_session_id,
@@ -63,6 +68,7 @@ __all__ = [
     "offline_session_id",
     "online_session_id",
     "open_session_storage",
+    "read_property_array",
     "read_stored",
     "sanitize_shop",
 ]

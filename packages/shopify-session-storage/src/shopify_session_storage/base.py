@@ -5,7 +5,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from shopify_session_storage.checks import (
     check_session,
@@ -185,7 +185,7 @@ class BaseSessionStorage(SessionStorage):
             await self._opened()
             await self._attempt(lambda _: self._ping(), None)
         except self._failures as error:
-            raise self._failure("get ready", error) from _cause(error)
+            raise self._failure("get ready", error) from cause_of(error)
 
     async def disconnect(self) -> None:
         loop = asyncio.get_running_loop()
@@ -319,7 +319,7 @@ class BaseSessionStorage(SessionStorage):
     def _fail(self, doing: str, error: Exception) -> None:
         failure = self._failure(doing, error)
         if self._on_error == "raise":
-            raise failure from _cause(error)
+            raise failure from cause_of(error)
         self._logger.error("%s", failure)
 
     def _failure(self, doing: str, error: Exception) -> SessionStorageError:
@@ -355,12 +355,34 @@ def read_stored(read: Callable[[_A], Session], stored: _A, id: object = None) ->
     raise CorruptSessionError(f"stored session {id!r} cannot be read: {reason}")
 
 
+def read_property_array(entries: Iterable[Sequence[Any]], id: object = None) -> Session:
+    """Read a stored property array, for the layouts that keep one.
+
+    Unlike ``Session.from_property_array()``, which does as JavaScript, it keeps an empty refresh
+    token.
+
+    Raises:
+        CorruptSessionError: If it cannot be read.
+    """
+
+    def read(entries: Iterable[Sequence[Any]]) -> Session:
+        session = Session.from_property_array(entries, return_user_data=True)
+        if session.refresh_token is None and any(
+            key.lower() == "refreshtoken" and value == "" for key, value in entries
+        ):
+            session.refresh_token = ""
+        return session
+
+    return read_stored(read, entries, id)
+
+
 def _retrieve_exception(task: asyncio.Task[None]) -> None:
     if not task.cancelled():
         task.exception()
 
 
-def _cause(error: Exception) -> BaseException | None:
+def cause_of(error: Exception) -> BaseException | None:
+    """Return what becomes the cause of the error that callers get for *error*."""
     return error.__cause__ if isinstance(error, SessionStorageError) else error
 
 

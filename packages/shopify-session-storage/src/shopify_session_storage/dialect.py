@@ -60,6 +60,11 @@ class Dialect:
         """Return *name* quoted."""
         return self.quote + name.replace(self.quote, self.quote * 2) + self.quote
 
+    def qualified(self, schema: str | None, table: str) -> str:
+        """Return the name of a table quoted, with its schema if it has one."""
+        prefix = "" if schema is None else f"{self.identifier(schema)}."
+        return prefix + self.identifier(table)
+
     def placeholders(self, count: int, first: int = 1) -> str:
         """Return *count* placeholders, separated by commas, in parentheses."""
         return f"({', '.join(map(self.placeholder, range(first, first + count)))})"

@@ -158,6 +158,7 @@ class RdbmsSessionStorageMigrator(AbstractMigrationEngine[SqlConnection]):
         options: The table and its column.
         migrations: The migrations, in order.
         dialect: How the database wants its SQL.
+        schema: The schema of the table; None for the default.
     """
 
     def __init__(
@@ -167,9 +168,10 @@ class RdbmsSessionStorageMigrator(AbstractMigrationEngine[SqlConnection]):
         migrations: Sequence[MigrationOperation[SqlConnection]],
         *,
         dialect: Dialect,
+        schema: str | None = None,
     ) -> None:
         super().__init__(connection, options, migrations)
-        self._table = dialect.identifier(options.migration_db_identifier)
+        self._table = dialect.qualified(schema, options.migration_db_identifier)
         self._column = dialect.identifier(options.migration_name_column_name)
         self._placeholder = dialect.placeholder(1)
         self._applied: set[str] | None = None
@@ -182,14 +184,17 @@ class RdbmsSessionStorageMigrator(AbstractMigrationEngine[SqlConnection]):
     async def init_migration_persistence(self) -> None:
         """Create the table of applied migrations if it does not exist."""
         # Asked first, because creating one that exists needs the right to create.
-        if not await self._has_table():
+        if await self._has_table():
+            self._applied = await self._read_applied()
+        else:
+            self._applied = set()
             await self.connection.execute(
                 f"CREATE TABLE IF NOT EXISTS {self._table} "
                 f"({self._column} varchar(255) NOT NULL PRIMARY KEY)"
             )
 
     async def has_migration_been_applied(self, migration_name: str) -> bool:
-        """Tell whether a migration is recorded. One query for all of them."""
+        """Tell whether a migration is recorded."""
         if self._applied is None:
             self._applied = await self._read_applied()
         return migration_name in self._applied

@@ -3,15 +3,17 @@
 An adapter adds its connection and its :class:`Dialect`.
 """
 
+import asyncio
+import re
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-from shopify_session_storage.base import BaseSessionStorage, OnError, read_stored
+from shopify_session_storage.base import BaseSessionStorage, OnError, cause_of, read_stored
 from shopify_session_storage.dialect import Dialect
-from shopify_session_storage.errors import InvalidSessionError
+from shopify_session_storage.errors import InvalidSessionError, MigrationError
 from shopify_session_storage.javascript import (
     js_date,
     js_flag,
@@ -37,6 +39,7 @@ COLUMNS: Final = (
 
 _REQUIRED: Final = ("id", "shop", "state", "isOnline")
 _INTEGERS: Final = ("expires", "refreshTokenExpires", "userId")
+_MIGRATION_PAUSES: Final = (0.05, 0.2, 0.5, 1)
 _FLAGS: Final = ("isOnline", "emailVerified", "accountOwner", "collaborator")
 
 
@@ -46,9 +49,15 @@ class SqlSessionStorage(BaseSessionStorage):
     Every operation is one statement, by primary key or by the index on ``shop``, and one round
     trip, whatever the number of sessions in the group.
 
+    Attributes:
+        dialect: How the database wants its SQL.
+        race_errors: What a migration raises when another program, which does not know our lock,
+            creates the same tables at the same moment; it is tried again.
+
     Args:
         session_table_name: Name of the table; created if it does not exist.
         migrator_options: Where applied migrations are recorded.
+        schema: The schema of the tables, for databases that have schemas; None for the default.
         on_error: See :class:`BaseSessionStorage`.
 
     Raises:
@@ -57,12 +66,14 @@ class SqlSessionStorage(BaseSessionStorage):
     """
 
     dialect: ClassVar[Dialect]
+    race_errors: ClassVar[tuple[type[Exception], ...]] = ()
 
     def __init__(
         self,
         *,
         session_table_name: str = "shopify_sessions",
         migrator_options: RdbmsSessionStorageMigratorOptions | None = None,
+        schema: str | None = None,
         on_error: OnError = "log",
     ) -> None:
         super().__init__(on_error=on_error)
@@ -71,11 +82,15 @@ class SqlSessionStorage(BaseSessionStorage):
             raise TypeError("migrator_options must be RdbmsSessionStorageMigratorOptions")
         check = self.dialect.check_identifier
         self._table = check("session_table_name", session_table_name)
+        if schema is not None:
+            check("schema", schema)
         check("migration_db_identifier", options.migration_db_identifier)
         check("migration_name_column_name", options.migration_name_column_name)
         if options.migration_db_identifier == session_table_name:
             raise ValueError("sessions and migrations cannot be in one table")
         self._migrator_options = options
+        self._schema = schema
+        self._quoted = self.dialect.qualified(schema, session_table_name)
         self._build_statements()
 
     # --- what an adapter adds ---------------------------------------------------------------
@@ -89,6 +104,10 @@ class SqlSessionStorage(BaseSessionStorage):
         """Run a query and return its rows."""
 
     @abstractmethod
+    def _connection(self) -> AbstractAsyncContextManager[SqlConnection]:
+        """Give a connection to look at the tables with."""
+
+    @abstractmethod
     def _migration_connection(self) -> AbstractAsyncContextManager[SqlConnection]:
         """Give a connection on which no other process migrates at the same time.
 
@@ -96,53 +115,116 @@ class SqlSessionStorage(BaseSessionStorage):
         """
 
     @abstractmethod
-    async def _upgrade_table(self, connection: SqlConnection, existing: set[str]) -> None:
+    async def _upgrade_table(self, connection: SqlConnection, existing: dict[str, str]) -> None:
         """Turn a table made by the official adapter at any age into today's, keeping every row.
 
         Repeatable, because a process can die half-way.
 
         Args:
             connection: The connection that is migrating.
-            existing: The names of the table's columns.
+            existing: The declared types of the table's columns, by their names.
         """
+
+    def _is_denied(self, error: BaseException | None) -> bool:
+        """Tell whether the database refused because the user lacks a right."""
+        return False
 
     # --- migration --------------------------------------------------------------------------
 
-    async def _migrate(self, connection: SqlConnection) -> None:
-        """Create or upgrade the table, and record it for either language."""
-        await self._create_table(connection)
-        await self._migrator(connection).apply_migrations()
+    async def migration_sql(self) -> str:
+        """Return the SQL that would create or upgrade the tables, for somebody who may run it.
+
+        Empty if there is nothing to do. Changes nothing.
+
+        Raises:
+            SessionStorageError: If the database cannot be reached.
+        """
+        if self._opening is not None:  # what is open has nothing left to migrate
+            await self.ready()
+            return ""
+        try:
+            try:
+                await self._open_connections()
+                async with self._connection() as connection:
+                    return await self._planned_sql(connection)
+            finally:
+                await self._close()
+        except self._failures as error:
+            raise self._failure("look at the tables", error) from cause_of(error)
+
+    @abstractmethod
+    async def _open_connections(self) -> None:
+        """Connect."""
+
+    async def _open(self) -> None:
+        await self._open_connections()
+        async with self._connection() as connection:
+            if await self._is_migrated(connection):
+                return  # without having asked for any right to create or alter
+        try:
+            for pause in _MIGRATION_PAUSES:
+                with suppress(*self.race_errors):
+                    async with self._migration_connection() as connection:
+                        await self._migrate(connection)
+                    return
+                await asyncio.sleep(pause)
+            async with self._migration_connection() as connection:
+                await self._migrate(connection)
+        except self._failures as error:
+            if not (self._is_denied(error) or self._is_denied(error.__cause__)):
+                raise
+            async with self._connection() as connection:
+                sql = await self._planned_sql(connection)
+            raise MigrationError(
+                f"{self.backend}: the user may not create or alter the tables; "
+                f"have somebody run this who may:\n{sql}"
+            ) from error
+
+    async def _planned_sql(self, connection: SqlConnection) -> str:
+        if await self._is_migrated(connection):
+            return ""
+        recorder = _Recorder(connection)
+        await self._migrate(recorder)
+        return "".join(f"{sql};\n" for sql in dict.fromkeys(recorder.statements))
 
     async def _is_migrated(self, connection: SqlConnection) -> bool:
         """Tell whether there is nothing to migrate, without writing anything."""
-        missing = set(COLUMNS) - await self._existing_columns(connection)
-        return not missing and await self._migrator(connection).is_up_to_date()
+        existing = await self._existing_columns(connection)
+        return existing.keys() >= set(COLUMNS) and await self._migrator(connection).is_up_to_date()
+
+    async def _migrate(self, connection: SqlConnection) -> None:
+        """Create or upgrade the table, and record it for either language."""
+        await self._before_migration(connection)
+        existing = await self._existing_columns(connection)
+        if not existing:
+            columns = ", ".join(self._column_definition(name) for name in COLUMNS)
+            await connection.execute(f"CREATE TABLE {self._quoted} ({columns})")
+            existing = dict.fromkeys(COLUMNS, "")
+        # Not a matter of what is recorded: one record may serve several tables, and a table may
+        # have been restored from an old backup.
+        await self._upgrade_table(connection, existing)
+        await self._migrator(connection).apply_migrations()
+
+    async def _before_migration(self, connection: SqlConnection) -> None:
+        """Do what must be done before the table is looked for."""
 
     def _migrator(self, connection: SqlConnection) -> RdbmsSessionStorageMigrator:
-        # One record may serve several tables, so ours names the table, and it does not rely on
-        # what the official adapter's names claim: those say nothing about a second table.
+        # Ours names the table, since one record may serve several.
         names = (f"python_upgrade_{self._table}", *self.dialect.javascript_migrations)
         return RdbmsSessionStorageMigrator(
             connection,
             self._migrator_options,
-            [MigrationOperation(name, self._upgrade) for name in names],
+            [MigrationOperation(name, _done_already) for name in names],
             dialect=self.dialect,
+            schema=self._schema,
         )
 
-    async def _upgrade(self, connection: SqlConnection) -> None:
-        await self._upgrade_table(connection, await self._existing_columns(connection))
-
-    async def _existing_columns(self, connection: SqlConnection) -> set[str]:
+    async def _existing_columns(self, connection: SqlConnection) -> dict[str, str]:
         columns = await connection.columns(self._table)
         if not self.dialect.ignores_column_case:
-            return set(columns)
+            return columns
         known = {name.lower(): name for name in (*COLUMNS, "onlineAccessInfo")}
-        return {known.get(name.lower(), name) for name in columns}
-
-    async def _create_table(self, connection: SqlConnection) -> None:
-        if not await connection.columns(self._table):
-            columns = ", ".join(self._column_definition(name) for name in COLUMNS)
-            await connection.execute(f"CREATE TABLE IF NOT EXISTS {self._quoted} ({columns})")
+        return {known.get(name.lower(), name): type for name, type in columns.items()}
 
     def _column_definition(self, name: str) -> str:
         dialect = self.dialect
@@ -158,62 +240,53 @@ class SqlSessionStorage(BaseSessionStorage):
             rest += " PRIMARY KEY"
         return f"{dialect.identifier(name)} {type}{rest}"
 
-    async def _add_missing_columns(self, connection: SqlConnection, existing: set[str]) -> None:
-        for name in COLUMNS:
-            if name not in existing:
-                await connection.execute(
-                    f"ALTER TABLE {self._quoted} ADD COLUMN {self._column_definition(name)}"
-                )
-
     # --- statements -------------------------------------------------------------------------
 
     def _build_statements(self) -> None:
         dialect = self.dialect
-        self._quoted = dialect.identifier(self._table)
         columns = [dialect.identifier(name) for name in COLUMNS]
-        id, shop = columns[:2]
+        self._id, shop = columns[:2]
         updates = ", ".join(f"{name} = {dialect.inserted(name)}" for name in columns[1:])
         names = ", ".join(columns)
-        self._select_ids = f"SELECT {names} FROM {self._quoted} WHERE {id} IN "
-        self._select_shop = (
-            f"SELECT {names} FROM {self._quoted} WHERE {shop} = {dialect.placeholder(1)}"
-        )
-        self._delete_ids = f"DELETE FROM {self._quoted} WHERE {id} IN "
-        self._insert = f"INSERT INTO {self._quoted} ({names}) VALUES "
+        self._select = f"SELECT {names} FROM {self._quoted} WHERE "
+        self._select_shop = f"{self._select}{shop} = {dialect.placeholder(1)}"
+        self._delete_from = f"DELETE FROM {self._quoted} WHERE "
+        self._insert = f"INSERT INTO {self._quoted} ({names}) "
         self._update = f" {dialect.upsert} {updates}"
-        self._lists: dict[int, str] = {}
-        self._upserts: dict[int, str] = {}
+        self._conditions: dict[int, str] = {}
+        self._values: dict[int, str] = {}
 
-    def _list(self, count: int) -> str:
-        """Return the list of placeholders for *count* ids."""
-        sql = self._lists.get(count)
+    def _id_in(self, ids: Sequence[str]) -> tuple[str, Sequence[Any]]:
+        """Return the condition that the id is one of *ids*, and its parameters."""
+        sql = self._conditions.get(len(ids))
         if sql is None:
-            sql = self._lists[count] = self.dialect.placeholders(count)
-        return sql
+            sql = f"{self._id} IN {self.dialect.placeholders(len(ids))}"
+            self._conditions[len(ids)] = sql
+        return sql, ids
 
-    def _upsert(self, count: int) -> str:
-        """Return the statement that stores *count* sessions."""
-        sql = self._upserts.get(count)
+    def _rows(self, rows: Sequence[tuple[Any, ...]]) -> tuple[str, Sequence[Any]]:
+        """Return the source of *rows* for an INSERT, and its parameters."""
+        sql = self._values.get(len(rows))
         if sql is None:
             width = len(COLUMNS)
-            rows = ", ".join(
-                self.dialect.placeholders(width, 1 + row * width) for row in range(count)
-            )
-            sql = self._upserts[count] = f"{self._insert}{rows}{self._update}"
-        return sql
+            lists = (self.dialect.placeholders(width, 1 + n * width) for n in range(len(rows)))
+            sql = self._values[len(rows)] = f"VALUES {', '.join(lists)}"
+        return sql, [value for row in rows for value in row]
 
     async def _load(self, ids: Sequence[str]) -> Iterable[Session]:
-        return self._read(await self._fetch(self._select_ids + self._list(len(ids)), ids))
+        condition, parameters = self._id_in(ids)
+        return self._read(await self._fetch(self._select + condition, parameters))
 
     async def _find(self, shop: str) -> Iterable[Session]:
         return self._read(await self._fetch(self._select_shop, (shop,)))
 
     async def _delete(self, ids: Sequence[str]) -> None:
-        await self._execute(self._delete_ids + self._list(len(ids)), ids)
+        condition, parameters = self._id_in(ids)
+        await self._execute(self._delete_from + condition, parameters)
 
     async def _store(self, sessions: Sequence[Session]) -> None:
-        parameters = [value for session in sessions for value in self._to_row(session)]
-        await self._execute(self._upsert(len(sessions)), parameters)
+        source, parameters = self._rows([self._to_row(session) for session in sessions])
+        await self._execute(f"{self._insert}{source}{self._update}", parameters)
 
     # --- rows -------------------------------------------------------------------------------
 
@@ -290,6 +363,30 @@ class SqlSessionStorage(BaseSessionStorage):
 
 
 _NOBODY: Final = AssociatedUser()
+
+
+class _Recorder:
+    """Takes down what a migration would execute, while it looks at the real tables."""
+
+    def __init__(self, connection: SqlConnection) -> None:
+        self._connection = connection
+        self.statements: list[str] = []
+
+    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        for parameter in parameters:  # the names of migrations
+            literal = "'" + str(parameter).replace("'", "''") + "'"
+            sql = re.sub(r"\?|\$\d+|%s", lambda _: literal, sql, count=1)  # noqa: B023  # used at once
+        self.statements.append(sql)
+
+    async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
+        return await self._connection.fetch(sql, parameters)
+
+    async def columns(self, table: str) -> dict[str, str]:
+        return await self._connection.columns(table)
+
+
+async def _done_already(connection: SqlConnection) -> None:
+    """Stand for a migration that the upgrade of the table has done."""
 
 
 def _to_units(date: datetime | None, unit: int) -> int | None:

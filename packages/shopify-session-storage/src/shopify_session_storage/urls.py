@@ -1,7 +1,6 @@
 """Storages by URL, through the entry points of the installed adapters."""
 
 import re
-from importlib.metadata import entry_points
 from typing import Any, Final
 
 from shopify_session_storage.storage import SessionStorage
@@ -42,6 +41,8 @@ def open_session_storage(url: str, **options: Any) -> SessionStorage:
         ValueError: If the URL has no scheme, or no installed adapter serves it; the message names
             the package to install.
     """
+    from importlib.metadata import entry_points  # slow to import, and needed here alone
+
     if not isinstance(url, str):
         raise TypeError(f"url must be a str, not {type(url).__name__}")
     scheme, separator, _ = url.partition("://")

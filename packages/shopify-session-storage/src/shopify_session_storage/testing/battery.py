@@ -61,15 +61,11 @@ async def battery_of_tests(
             storage_factory=storage_factory,
             failing_storage_factory=failing_storage_factory,
             eventual_seconds=eventual_seconds,
+            owned=True,
         )
         try:
-            try:
-                await case.run(subject)
-            finally:
-                await subject.clean_up()
-                await subject.storage.disconnect()
+            await subject.run(case)
         except Exception as error:
-            error.add_note(f"case {case.name}: {case.promise}")
             failures.append(error)
         else:
             report.passed.append(case.name)

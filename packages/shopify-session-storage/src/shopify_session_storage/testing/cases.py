@@ -8,7 +8,7 @@ import inspect
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 from functools import partial
@@ -58,7 +58,15 @@ CASES: list[Case] = []
 
 
 class Subject:
-    """The storage under test, and what cases need besides."""
+    """The storage under test, and what cases need besides.
+
+    Args:
+        storage: The storage under test.
+        storage_factory: Makes a further storage on the same backend.
+        failing_storage_factory: Makes a storage whose backend cannot be reached.
+        eventual_seconds: How long the backend may take until finds see a change.
+        owned: Whether to disconnect the storage after the case.
+    """
 
     def __init__(
         self,
@@ -67,13 +75,14 @@ class Subject:
         storage_factory: StorageFactory | None = None,
         failing_storage_factory: FailingStorageFactory | None = None,
         eventual_seconds: float = 0.0,
+        owned: bool = False,
     ) -> None:
         self.storage = storage
         self._storage_factory = storage_factory
         self._failing_storage_factory = failing_storage_factory
         self._eventual_seconds = eventual_seconds
         self._shops: list[str] = []
-        self._further: list[SessionStorage] = []
+        self._owned = [storage] if owned else []
 
     def has(self, need: Need) -> bool:
         """Tell whether a factory is there."""
@@ -95,16 +104,17 @@ class Subject:
     async def further(self) -> SessionStorage:
         """Make a further storage on the same backend; it is disconnected after the case."""
         assert self._storage_factory is not None
-        storage = await made_by(self._storage_factory)
-        self._further.append(storage)
-        return storage
+        return self._own(await made_by(self._storage_factory))
 
     async def failing(self, on_error: Literal["log", "raise"]) -> SessionStorage:
         """Make a storage whose backend cannot be reached."""
         assert self._failing_storage_factory is not None
         made = self._failing_storage_factory(on_error)
-        storage = await made if inspect.isawaitable(made) else made
-        self._further.append(storage)
+        return self._own(await made if inspect.isawaitable(made) else made)
+
+    def _own(self, storage: SessionStorage) -> SessionStorage:
+        if storage not in (self.storage, *self._owned):  # a factory may give one many times
+            self._owned.append(storage)
         return storage
 
     async def stores(self, *sessions: Session) -> None:
@@ -141,13 +151,29 @@ class Subject:
             else:
                 return found
 
+    async def run(self, case: Case) -> None:
+        """Run a case and clean up after it. A failure has the case's name and promise as a note."""
+        try:
+            try:
+                await _checked(case.run(self))
+            except BaseException:
+                # Cleaning up may fail for the same reason, which then says less.
+                with suppress(Exception):
+                    await self.clean_up()
+                raise
+            await _checked(self.clean_up())
+        except Exception as error:
+            error.add_note(f"case {case.name}: {case.promise}")
+            raise
+
     async def clean_up(self) -> None:
         """Delete what the case stored, and disconnect what it made."""
-        for shop in self._shops:
-            found = await self.storage.find_sessions_by_shop(shop)
-            await self.storage.delete_sessions([session.id for session in found])
-        for storage in self._further:
-            if storage is not self.storage:
+        try:
+            for shop in self._shops:
+                found = await self.storage.find_sessions_by_shop(shop)
+                await self.storage.delete_sessions([session.id for session in found])
+        finally:
+            for storage in self._owned:
                 await storage.disconnect()
 
 
@@ -822,6 +848,7 @@ async def loads_see_what_was_stored_before(subject: Subject) -> None:
     try:
         for version in range(1, 15):
             session = replace(session, state=str(version))
+            await _ticks(version)  # each time at another moment of the reads under way
             await subject.stores(session)
             await subject.loads(session)
         await subject.storage.delete_session(session.id)
@@ -834,31 +861,33 @@ async def loads_see_what_was_stored_before(subject: Subject) -> None:
 @case()
 async def cancelled_callers_disturb_nobody(subject: Subject) -> None:
     """Callers that are cancelled, or run out of time, spoil nothing for the others."""
-    shop = subject.shop()
-    sessions = [online_session(shop, user) for user in range(40)]
-    stores = [asyncio.ensure_future(subject.storage.store_session(session)) for session in sessions]
-    await asyncio.sleep(0)
-    for store in stores[::4]:
-        store.cancel()
-    stored = await asyncio.gather(*stores, return_exceptions=True)
-    for number, outcome in enumerate(stored):
-        if number % 4:
-            _same(outcome, True, "a store beside cancelled ones")
-    loads = [
-        asyncio.ensure_future(subject.storage.load_session(session.id)) for session in sessions
-    ]
-    await asyncio.sleep(0)
-    for load in loads[::4]:
-        load.cancel()
-    loaded = await asyncio.gather(*loads, return_exceptions=True)
-    for number, result in enumerate(loaded):
-        if number % 4:
-            _true(
-                not isinstance(result, BaseException), f"a load beside cancelled ones: {result!r}"
-            )
-            _equal(result, sessions[number], "a load beside cancelled ones")
-    await subject.stores(*sessions[::4])
-    await subject.finds(shop, sessions)
+    for ticks in (1, 2, 4):  # before they are sent, and on the way
+        shop = subject.shop()
+        sessions = [online_session(shop, user) for user in range(40)]
+        stores = [
+            asyncio.ensure_future(subject.storage.store_session(session)) for session in sessions
+        ]
+        await _ticks(ticks)
+        for store in stores[::4]:
+            store.cancel()
+        stored = await asyncio.gather(*stores, return_exceptions=True)
+        for number, outcome in enumerate(stored):
+            if number % 4:
+                _same(outcome, True, "a store beside cancelled ones")
+        loads = [
+            asyncio.ensure_future(subject.storage.load_session(session.id)) for session in sessions
+        ]
+        await _ticks(ticks)
+        for load in loads[::4]:
+            load.cancel()
+        loaded = await asyncio.gather(*loads, return_exceptions=True)
+        for number, result in enumerate(loaded):
+            if number % 4:
+                what = "a load beside cancelled ones"
+                _true(not isinstance(result, BaseException), f"{what}: {result!r}")
+                _equal(result, sessions[number], what)
+        await subject.stores(*sessions[::4])
+        await subject.finds(shop, sessions)
 
 
 # --- lifecycle ------------------------------------------------------------------------------------
@@ -1126,8 +1155,24 @@ async def _raises(
     raise AssertionError(f"{what}: expected {expected.__name__}, but it returned {result!r}")
 
 
+async def _checked(work: Awaitable[None]) -> None:
+    """Await *work*. If a call in it is cancelled by nobody, that is a failure like others."""
+    try:
+        await work
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise AssertionError("a call was cancelled, though nobody had cancelled it") from error
+
+
 async def _all(calls: Iterable[Awaitable[_T]]) -> list[_T]:
     return list(await asyncio.gather(*calls))
+
+
+async def _ticks(number: int) -> None:
+    for _ in range(number):
+        await asyncio.sleep(0)
 
 
 @asynccontextmanager

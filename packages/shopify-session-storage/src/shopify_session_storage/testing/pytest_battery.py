@@ -67,10 +67,4 @@ class SessionStorageBattery:
         for need in case.needs:
             if not subject.has(need):
                 pytest.skip(f"{case.name} could not run: no {need} storage factory")
-        try:
-            await case.run(subject)
-        except Exception as error:
-            error.add_note(f"case {case.name}: {case.promise}")
-            raise
-        finally:
-            await subject.clean_up()
+        await subject.run(case)

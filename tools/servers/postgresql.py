@@ -1,0 +1,140 @@
+"""PostgreSQL servers, and PgBouncer in front of them."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from servers.discovery import (
+    DATABASE,
+    PASSWORD,
+    USER,
+    Server,
+    accepts,
+    free_port,
+    program,
+    running,
+)
+
+IMAGE = "postgres:17"
+
+
+def url_of(host: str, port: int, database: str = DATABASE) -> str:
+    """Return the URL of a database of the test server."""
+    login = f"{quote(USER, safe='')}:{quote(PASSWORD, safe='')}"
+    return f"postgresql://{login}@{host}:{port}/{quote(database, safe='')}"
+
+
+def with_database(url: str, database: str) -> str:
+    """Return *url* with another database."""
+    return urlunsplit(urlsplit(url)._replace(path=f"/{quote(database, safe='')}"))
+
+
+def account() -> str | None:
+    """Return the account to run under: PostgreSQL and PgBouncer refuse to run as root."""
+    return "postgres" if os.name == "posix" and os.geteuid() == 0 else None
+
+
+def own(directory: Path) -> None:
+    """Give *directory* to that account."""
+    user = account()
+    if user is not None:
+        for path in [directory, *directory.rglob("*")]:
+            shutil.chown(path, user)
+
+
+@contextmanager
+def container() -> Iterator[str]:
+    """Run PostgreSQL in Docker."""
+    from testcontainers.postgres import PostgresContainer
+
+    server = PostgresContainer(IMAGE, username=USER, password=PASSWORD, dbname=DATABASE)
+    with server:
+        yield url_of(server.get_container_host_ip(), int(server.get_exposed_port(5432)))
+
+
+@contextmanager
+def local(directory: Path, *settings: str) -> Iterator[str]:
+    """Run PostgreSQL from local binaries, with further settings such as ``ssl=on``."""
+    initdb, postgres = program("initdb"), program("postgres")
+    assert initdb is not None
+    assert postgres is not None
+    password_file = directory / "password"
+    password_file.write_text(PASSWORD)
+    data = directory / "data"
+    own(directory)
+    subprocess.run(
+        [initdb, "--pgdata", data, "--username", USER, "--pwfile", password_file, "--encoding=UTF8",
+         "--locale=C.UTF-8", "--auth=scram-sha-256", "--no-sync"],
+        check=True, capture_output=True, user=account(), cwd=directory,
+    )  # fmt: skip
+    port = free_port()
+    options = ["listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={directory}",
+               "max_connections=300", *settings]  # fmt: skip
+    command = [postgres, "-D", str(data), *(word for option in options for word in ("-c", option))]
+    with running(command, directory=directory, answers=lambda: _answers(port), user=account()):
+        environment = {**os.environ, "PGPASSWORD": PASSWORD}
+        createdb = program("createdb")
+        assert createdb is not None
+        subprocess.run(
+            [createdb, "--host=127.0.0.1", f"--port={port}", f"--username={USER}", DATABASE],
+            check=True, capture_output=True, env=environment,
+        )  # fmt: skip
+        yield url_of("127.0.0.1", port)
+
+
+def _answers(port: int) -> bool:
+    ready = program("pg_isready")
+    assert ready is not None
+    command = [ready, "--host=127.0.0.1", f"--port={port}", "--quiet"]
+    return subprocess.run(command, capture_output=True).returncode == 0
+
+
+POSTGRESQL = Server(
+    name="postgresql",
+    variable="SHOPIFY_SESSION_STORAGE_POSTGRESQL_URL",
+    container=container,
+    local=local,
+    programs=("initdb", "postgres", "pg_isready", "createdb"),
+    debian_packages=("postgresql",),
+)
+
+
+@contextmanager
+def pgbouncer(directory: Path, url: str) -> Iterator[str]:
+    """Run PgBouncer in transaction mode in front of the server at *url*, and give its URL."""
+    parts = urlsplit(url)
+    binary = program("pgbouncer")
+    assert binary is not None
+    port = free_port()
+    users = directory / "users.txt"
+    escaped = PASSWORD.replace('"', '""')
+    users.write_text(f'"{USER}" "{escaped}"\n')
+    settings = directory / "pgbouncer.ini"
+    settings.write_text(
+        f"""[databases]
+* = host={parts.hostname} port={parts.port}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = scram-sha-256
+auth_file = {users}
+pool_mode = transaction
+default_pool_size = 4
+max_client_conn = 300
+"""
+    )
+    own(directory)
+    with running(
+        [binary, str(settings)],
+        directory=directory,
+        answers=lambda: accepts(port),
+        user=account(),
+    ):
+        yield urlunsplit(
+            parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@127.0.0.1:{port}")
+        )
