@@ -1,5 +1,10 @@
-"""Every Python example in a README runs as it stands."""
+"""Every Python example in a README runs as it stands.
 
+A comment ``<!-- needs POSTGRESQL_URL -->`` before an example gives it that environment variable,
+with the address of a real server.
+"""
+
+import os
 import re
 import subprocess
 import sys
@@ -8,7 +13,7 @@ from pathlib import Path
 import environment
 import pytest
 
-_BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(r"^(?:<!-- needs (\w+) -->\n)?```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def examples():
@@ -18,11 +23,14 @@ def examples():
         for match in _BLOCK.finditer(text):
             line = text[: match.start()].count("\n") + 2
             name = f"{readme.relative_to(environment.ROOT)}:{line}"
-            yield pytest.param(match[1], id=name)
+            yield pytest.param(match[2], match[1], id=name)
 
 
-@pytest.mark.parametrize("source", [*examples()])
-def test_example_runs(source: str, tmp_path: Path):
+@pytest.mark.parametrize(("source", "variable"), [*examples()])
+def test_example_runs(source: str, variable: str | None, tmp_path: Path, request):
+    variables = {**os.environ}
+    if variable is not None:
+        variables[variable] = request.getfixturevalue(variable.lower())
     if "SessionStorageBattery" in source:
         file = tmp_path / "test_example.py"
         file.write_text(source, encoding="utf-8")
@@ -30,7 +38,12 @@ def test_example_runs(source: str, tmp_path: Path):
     else:
         arguments = ["-W", "error", "-c", source]
     done = subprocess.run(
-        [sys.executable, *arguments], cwd=tmp_path, capture_output=True, text=True, timeout=120
+        [sys.executable, *arguments],
+        cwd=tmp_path,
+        env=variables,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

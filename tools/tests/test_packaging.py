@@ -16,6 +16,7 @@ PACKAGES = environment.packages()
 # What each package may bring with it besides core.
 DRIVERS = {
     "memory": set(),
+    "postgresql": {"asyncpg"},
     "sqlite": {"aiosqlite", "typing_extensions"},
 }
 SMOKE = """

@@ -1,10 +1,12 @@
-"""A database of its own for each test that asks for one."""
+"""Databases of their own for tests, and servers with something in front of them."""
 
+from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
 import pytest_asyncio
 from servers.postgresql import with_database
+from servers.proxy import Proxy
 
 
 @pytest_asyncio.fixture
@@ -16,3 +18,19 @@ async def database_url(postgresql_url):
     yield with_database(postgresql_url, name)
     await server.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     await server.close()
+
+
+@pytest_asyncio.fixture
+async def proxy(postgresql_url):
+    """Return a proxy in front of the server."""
+    parts = urlsplit(postgresql_url)
+    async with Proxy(parts.hostname, parts.port) as proxy:
+        yield proxy
+
+
+def through(proxy: Proxy, url: str) -> str:
+    """Return *url* with the address of the proxy, without TLS, which it could not count."""
+    parts = urlsplit(url)
+    login = parts.netloc.rpartition("@")[0]
+    netloc = f"{login}@127.0.0.1:{proxy.port}"
+    return urlunsplit(parts._replace(netloc=netloc, query="sslmode=disable"))

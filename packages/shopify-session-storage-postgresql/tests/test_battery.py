@@ -1,6 +1,5 @@
 """PostgreSQLSessionStorage keeps every promise of the contract."""
 
-import asyncpg
 import pytest
 import pytest_asyncio
 from servers.discovery import free_port

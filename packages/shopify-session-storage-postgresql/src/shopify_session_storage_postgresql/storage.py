@@ -25,8 +25,9 @@ _AnyConnection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 # needed, and a host that does not answer is given up before the caller's own request is.
 _POOL_OPTIONS: Final = {"min_size": 1, "max_size": 10, "timeout": 15}
 
-# Many rows travel as one array for each column.
-_NUMBERS_AND_FLAGS: Final = {
+# Many rows travel as one array of text for each column, whatever the column's type: asyncpg knows
+# that array's type by itself, and would ask the server for others on each new connection.
+_TYPES: Final = {
     "isOnline": "boolean",
     "expires": "bigint",
     "refreshTokenExpires": "bigint",
@@ -35,10 +36,11 @@ _NUMBERS_AND_FLAGS: Final = {
     "accountOwner": "boolean",
     "collaborator": "boolean",
 }
-_ARRAYS: Final = ", ".join(
-    f"${number}::{_NUMBERS_AND_FLAGS.get(name, 'text')}[]" for number, name in enumerate(COLUMNS, 1)
+_UNNEST: Final = "SELECT {} FROM unnest({}) AS new ({})".format(
+    ", ".join(f"c{n}::{_TYPES.get(name, 'text')}" for n, name in enumerate(COLUMNS)),
+    ", ".join(f"${n}::text[]" for n in range(1, len(COLUMNS) + 1)),
+    ", ".join(f"c{n}" for n in range(len(COLUMNS))),
 )
-_UNNEST: Final = f"SELECT * FROM unnest({_ARRAYS})"
 
 # Types of the official adapter that are too narrow for encrypted tokens and dates after 2038.
 _WIDER: Final = {"character varying": "text", "integer": "bigint"}
@@ -76,13 +78,19 @@ class PostgreSQLSessionStorage(SqlSessionStorage):
     """
 
     backend = "postgresql"
-    driver_errors = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
+    driver_errors = (
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
+        OSError,
+    )
     connection_errors = (
         asyncpg.PostgresConnectionError,
         asyncpg.CannotConnectNowError,
         asyncpg.AdminShutdownError,
         asyncpg.CrashShutdownError,
         asyncpg.InterfaceError,  # such as "connection is closed"
+        asyncpg.InternalClientError,  # when the server ends a connection as it is being used
         OSError,
     )
     data_errors = (
@@ -243,7 +251,13 @@ class PostgreSQLSessionStorage(SqlSessionStorage):
     def _rows(self, rows: Sequence[tuple[Any, ...]]) -> tuple[str, Sequence[Any]]:
         if len(rows) == 1:
             return super()._rows(rows)
-        return _UNNEST, [*zip(*rows, strict=True)]
+        columns = zip(*rows, strict=True)
+        return _UNNEST, [
+            [None if value is None else str(value) for value in column]
+            if name in _TYPES
+            else column
+            for name, column in zip(COLUMNS, columns, strict=True)
+        ]
 
     # --- migration --------------------------------------------------------------------------
 

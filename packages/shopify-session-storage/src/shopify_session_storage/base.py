@@ -78,6 +78,7 @@ class BaseSessionStorage(SessionStorage):
         self._finds = Kind("find", self._send_finds, share=_copy_sessions)
         self._stores = Kind("store", self._send_stores)
         self._deletes = Kind("delete", self._send_deletes)
+        self._pings = Kind("ping", self._send_pings)
         # The loop on which the storage is open, None while it is not.
         self._open_on: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -86,6 +87,7 @@ class BaseSessionStorage(SessionStorage):
         self._loading: Lane
         self._finding: Lane
         self._writing: Lane
+        self._pinging: Lane
 
     # --- hooks of the adapter ---------------------------------------------------------------
 
@@ -183,7 +185,7 @@ class BaseSessionStorage(SessionStorage):
         """
         try:
             await self._opened()
-            await self._attempt(lambda _: self._ping(), None)
+            await self._pinging.call(self._pings, {"": None})
         except self._failures as error:
             raise self._failure("get ready", error) from cause_of(error)
 
@@ -232,6 +234,7 @@ class BaseSessionStorage(SessionStorage):
         self._loading = self._lane(ordered=False)
         self._finding = self._lane(ordered=False, items=1)
         self._writing = self._lane(ordered=True)
+        self._pinging = self._lane(ordered=False)
         self._open_on = loop
 
     async def _shut_down(self) -> None:
@@ -241,7 +244,7 @@ class BaseSessionStorage(SessionStorage):
                 await asyncio.wait([opening])
             if self._open_on is not None:
                 self._open_on = None
-                for lane in (self._loading, self._finding, self._writing):
+                for lane in (self._loading, self._finding, self._writing, self._pinging):
                     await lane.drain()
                 await self._close_quietly()
         finally:
@@ -293,6 +296,10 @@ class BaseSessionStorage(SessionStorage):
         await self._attempt(self._delete, sorted(values))
         return {}
 
+    async def _send_pings(self, values: Mapping[str, None]) -> Mapping[str, None]:
+        await self._attempt(lambda _: self._ping(), None)
+        return {}
+
     async def _delete_checked(self, ids: list[str], doing: str) -> bool:
         remaining = iter(ids)
         try:
@@ -313,8 +320,9 @@ class BaseSessionStorage(SessionStorage):
             return await hook(argument)
         except self.connection_errors as error:
             self._logger.info("connection lost (%s); trying again", self._describe(error))
-            await self._recover()
-            return await hook(argument)
+        # Not inside the handler: that error would become the context of the next one, unscrubbed.
+        await self._recover()
+        return await hook(argument)
 
     def _fail(self, doing: str, error: Exception) -> None:
         failure = self._failure(doing, error)

@@ -165,6 +165,9 @@ class Lane:
             for call in group:
                 call.future.cancel()
             raise
+        except BaseException as error:
+            _fail(group, error)
+            raise
         finally:
             self._leave(values)
 
@@ -173,21 +176,13 @@ class Lane:
         try:
             results = await kind.send(values)
         except self._isolate as error:
-            if len(group) == 1:
+            # Those who share one result would all get the same error again.
+            if len(group) == 1 or (kind.share is not None and len(values) == 1):
                 _fail(group, error)
                 return
-            for index, call in enumerate(group):
-                if call.future.done():
-                    continue
-                try:
-                    _settle(call, await kind.send(call.values))
-                except self._isolate as own:
-                    _fail([call], own)
-                except Exception as other:
-                    _fail(group[index:], other)
-                    return
         except Exception as error:
             _fail(group, error)
+            return
         else:
             given: set[str] = set()
             for call in group:
@@ -203,6 +198,22 @@ class Lane:
                             if results.get(key) is not None
                         },
                     )
+            return
+        # Not inside the handler: the group's error may show what belongs to others, and would
+        # become the context of a caller's own.
+        await self._send_one_by_one(group)
+
+    async def _send_one_by_one(self, group: Sequence[_Call]) -> None:
+        for index, call in enumerate(group):
+            if call.future.done():
+                continue
+            try:
+                _settle(call, await call.kind.send(call.values))
+            except self._isolate as error:
+                _fail([call], error)
+            except Exception as error:
+                _fail(group[index:], error)
+                return
 
 
 def _settle(call: _Call, results: Mapping[str, Any]) -> None:
@@ -210,7 +221,7 @@ def _settle(call: _Call, results: Mapping[str, Any]) -> None:
         call.future.set_result(results)
 
 
-def _fail(calls: Sequence[_Call], error: Exception) -> None:
+def _fail(calls: Sequence[_Call], error: BaseException) -> None:
     for call in calls:
         if not call.future.done():
             call.future.set_exception(error)

@@ -8,7 +8,6 @@ import math
 import re
 import sys
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from typing import Final
 
 from shopify_session_storage.errors import InvalidSessionError
@@ -94,6 +93,8 @@ def js_string(value: object, name: str) -> str | None:
         return str(value)
     if isinstance(value, float) and math.isfinite(value):
         if 1e-6 <= abs(value) < 1e21:
+            from decimal import Decimal  # slow to import, and needed here alone
+
             return f"{Decimal(repr(value)):f}".removesuffix(".0")
         return repr(value).replace("e-0", "e-") if value else "0"
     raise InvalidSessionError(f"{name} is not a string")

@@ -72,6 +72,8 @@ async def battery_of_tests(
     if report.not_run:
         warnings.warn(f"cases that could not run: {', '.join(report.not_run)}", stacklevel=2)
     if failures:
-        names = ", ".join(failure.__notes__[-1].split(":")[0] for failure in failures)
+        names = ", ".join(
+            failure.__notes__[-1].removeprefix("case ").split(":")[0] for failure in failures
+        )
         raise ExceptionGroup(f"{len(failures)} of {len(CASES)} cases failed: {names}", failures)
     return report

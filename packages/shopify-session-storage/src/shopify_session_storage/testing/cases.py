@@ -156,10 +156,10 @@ class Subject:
         try:
             try:
                 await _checked(case.run(self))
-            except BaseException:
+            except Exception:
                 # Cleaning up may fail for the same reason, which then says less.
                 with suppress(Exception):
-                    await self.clean_up()
+                    await _checked(self.clean_up())
                 raise
             await _checked(self.clean_up())
         except Exception as error:
@@ -627,7 +627,7 @@ async def returned_sessions_are_the_callers_own(subject: Subject) -> None:
     await subject.loads(kept)
     spoil(await subject.storage.load_session(kept.id))
     await subject.loads(kept)
-    spoil((await subject.storage.find_sessions_by_shop(kept.shop))[0])
+    spoil((await subject.finds(kept.shop, [kept]))[0])
     await subject.loads(kept)
 
 
@@ -636,6 +636,7 @@ async def concurrent_loads_share_no_object(subject: Subject) -> None:
     """Loads and finds at the same time give each caller an object of its own."""
     session = online_session(subject.shop())
     await subject.stores(session)
+    await subject.finds(session.shop, [session])
     loaded = await _all(subject.storage.load_session(session.id) for _ in range(20))
     found = await _all(subject.storage.find_sessions_by_shop(session.shop) for _ in range(20))
     sessions = [*loaded, *(one for many in found for one in many)]
