@@ -132,6 +132,8 @@ async def test_big_shops_many_ids_and_many_tasks(database_url):
 
 
 class TestPoolOfTheUser(SessionStorageBattery):
+    lacks = frozenset({"another_loop"})
+
     @pytest_asyncio.fixture
     async def storage(self, database_url):
         async with asyncpg.create_pool(database_url, min_size=1) as pool:
@@ -235,21 +237,26 @@ class TestBehindPgBouncer(SessionStorageBattery):
     def storage_factory(self, pgbouncer_url):
         return lambda: PostgreSQLSessionStorage(pgbouncer_url)
 
-    @pytest_asyncio.fixture(params=["own pool", "pool of the user"])
-    async def storage(self, pgbouncer_url, request):
-        if request.param == "own pool":
-            async with PostgreSQLSessionStorage(pgbouncer_url) as storage:
-                assert storage._behind_pooler
-                yield storage
-        else:
-            async with asyncpg.create_pool(pgbouncer_url, min_size=1) as pool:
-                yield PostgreSQLSessionStorage(pool)
+    @pytest_asyncio.fixture
+    async def storage(self, storage_factory):
+        async with storage_factory() as storage:
+            assert storage._behind_pooler
+            yield storage
 
     @pytest.fixture
     def failing_storage_factory(self):
         return lambda on_error: PostgreSQLSessionStorage(
             postgresql.url_of("127.0.0.1", free_port()), on_error=on_error
         )
+
+
+class TestPoolOfTheUserBehindPgBouncer(TestBehindPgBouncer):
+    lacks = frozenset({"another_loop"})
+
+    @pytest_asyncio.fixture
+    async def storage(self, pgbouncer_url):
+        async with asyncpg.create_pool(pgbouncer_url, min_size=1) as pool:
+            yield PostgreSQLSessionStorage(pool)
 
 
 @pytest.mark.asyncio

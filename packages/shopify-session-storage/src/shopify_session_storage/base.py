@@ -363,7 +363,7 @@ def read_stored(read: Callable[[_A], Session], stored: _A, id: object = None) ->
     raise CorruptSessionError(f"stored session {id!r} cannot be read: {reason}")
 
 
-def read_property_array(entries: Iterable[Sequence[Any]], id: object = None) -> Session:
+def read_property_array(entries: Sequence[Sequence[Any]], id: object = None) -> Session:
     """Read a stored property array, for the layouts that keep one.
 
     Unlike ``Session.from_property_array()``, which does as JavaScript, it keeps an empty refresh
@@ -373,7 +373,7 @@ def read_property_array(entries: Iterable[Sequence[Any]], id: object = None) -> 
         CorruptSessionError: If it cannot be read.
     """
 
-    def read(entries: Iterable[Sequence[Any]]) -> Session:
+    def read(entries: Sequence[Sequence[Any]]) -> Session:
         session = Session.from_property_array(entries, return_user_data=True)
         if session.refresh_token is None and any(
             key.lower() == "refreshtoken" and value == "" for key, value in entries

@@ -33,7 +33,7 @@ StorageFactory = Callable[[], SessionStorage | Awaitable[SessionStorage]]
 FailingStorageFactory = Callable[
     [Literal["log", "raise"]], SessionStorage | Awaitable[SessionStorage]
 ]
-Need = Literal["further", "failing"]
+Need = Literal["further", "failing", "another_loop"]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,8 @@ class Case:
         name: Its name.
         promise: What is promised.
         run: Raises an AssertionError if the promise is broken.
-        needs: The factories without which it cannot run.
+        needs: What it cannot run without: a factory for further storages, one for storages that
+            fail, or a storage that is not bound to its event loop.
     """
 
     name: str
@@ -85,10 +86,9 @@ class Subject:
         self._owned = [storage] if owned else []
 
     def has(self, need: Need) -> bool:
-        """Tell whether a factory is there."""
-        return (
-            self._storage_factory if need == "further" else self._failing_storage_factory
-        ) is not None
+        """Tell whether what a case needs is there."""
+        factories = {"further": self._storage_factory, "failing": self._failing_storage_factory}
+        return need not in factories or factories[need] is not None
 
     def shop(self, prefix: str = "shop") -> str:
         """Return a shop that no other test uses. Its sessions are deleted after the case."""
@@ -929,7 +929,7 @@ async def disconnect_waits_for_calls_under_way(subject: Subject) -> None:
     await subject.finds(shop, sessions)
 
 
-@case()
+@case("another_loop")
 async def works_on_another_event_loop(subject: Subject) -> None:
     """After disconnect() the storage works on another event loop, and then on the first again."""
     session = offline_session(subject.shop())

@@ -9,6 +9,7 @@ from shopify_session_storage.testing.cases import (
     CASES,
     Case,
     FailingStorageFactory,
+    Need,
     StorageFactory,
     Subject,
 )
@@ -25,18 +26,19 @@ class SessionStorageBattery:
     Attributes:
         eventual_seconds: How long the backend may take until ``find_sessions_by_shop`` sees a
             change.
-        has_backend: False for a storage in the memory of the process, which cannot fail; it has
-            no cases for failures.
+        lacks: Cases that need one of these do not concern this storage: ``"failing"`` for one
+            without a backend that could fail, ``"another_loop"`` for one on a client that the
+            user passed in and that is bound to its event loop.
     """
 
     eventual_seconds: ClassVar[float] = 0.0
-    has_backend: ClassVar[bool] = True
+    lacks: ClassVar[frozenset[Need]] = frozenset()
 
     @classmethod
     def pytest_generate_tests(cls, metafunc: pytest.Metafunc) -> None:
         """Make a test of each case."""
         if "case" in metafunc.fixturenames:
-            cases = [case for case in CASES if cls.has_backend or "failing" not in case.needs]
+            cases = [case for case in CASES if cls.lacks.isdisjoint(case.needs)]
             metafunc.parametrize("case", [pytest.param(case, id=case.name) for case in cases])
 
     @pytest.fixture
