@@ -93,6 +93,24 @@ def _answers(port: int) -> bool:
     return subprocess.run(command, capture_output=True).returncode == 0
 
 
+def restart(directory: Path) -> None:
+    """Restart the server that :func:`local` runs in *directory*; the new one is :func:`stop`'s."""
+    _control(directory, "restart")
+
+
+def stop(directory: Path) -> None:
+    """Stop a server that has been restarted."""
+    _control(directory, "stop")
+
+
+def _control(directory: Path, action: str) -> None:
+    pg_ctl = program("pg_ctl")
+    assert pg_ctl is not None
+    command = [pg_ctl, action, "--pgdata", directory / "data", "--mode=fast", "--wait", "--silent",
+               "--log", directory / "restarted.log"]  # fmt: skip
+    subprocess.run(command, check=True, cwd=directory, user=account())
+
+
 POSTGRESQL = Server(
     name="postgresql",
     variable="SHOPIFY_SESSION_STORAGE_POSTGRESQL_URL",

@@ -182,6 +182,37 @@ async def test_connections_ended_by_the_server_never_reach_the_caller(database_u
 
 
 @pytest.mark.asyncio
+async def test_storage_survives_a_restart_of_the_server():
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        with postgresql.local(directory) as url:
+            async with PostgreSQLSessionStorage(url, on_error="raise") as storage:
+                many = [online_session(SHOP, user) for user in range(100)]
+                await asyncio.gather(*map(storage.store_session, many))
+                failures: list[Exception] = []
+                restarted = False
+
+                async def caller(session: Session) -> None:
+                    while not restarted:
+                        try:
+                            assert session.equals(await storage.load_session(session.id))
+                        except SessionStorageUnavailableError as error:
+                            failures.append(error)
+                        await asyncio.sleep(0.01)
+
+                callers = [asyncio.ensure_future(caller(session)) for session in many[:10]]
+                await asyncio.to_thread(postgresql.restart, directory)
+                restarted = True
+                await asyncio.gather(*callers)
+                # What was idle while the server restarted is of no use, and nobody notices.
+                loaded = await asyncio.gather(*(storage.load_session(one.id) for one in many))
+                assert all(one.equals(other) for one, other in zip(many, loaded, strict=True))
+                assert await storage.store_session(many[0]) is True
+            postgresql.stop(directory)
+
+
+@pytest.mark.asyncio
 async def test_cancelled_calls_never_mix_up_answers(database_url):
     async with PostgreSQLSessionStorage(database_url, on_error="raise") as storage:
         many = [offline_session(f"{number}.example") for number in range(20)]
