@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from shopify_session_storage import Session
+from shopify_session_storage import Session, SessionStorage
 
 
 def load(path: Path) -> Any:
@@ -30,3 +30,14 @@ def assert_same(actual: Session | None, expected: dict[str, Any] | None, what: s
     else:
         assert actual is not None, what
         assert actual.to_dict() == session(expected).to_dict(), what
+
+
+async def assert_loads(storage: SessionStorage, expected: dict[str, Any]) -> None:
+    """Check that all that the storage loads and finds is what JavaScript does."""
+    for id, data in expected["loadSession"].items():
+        assert_same(await storage.load_session(id), data, id)
+    for shop, sessions in expected["findSessionsByShop"].items():
+        found = {one.id: one for one in await storage.find_sessions_by_shop(shop)}
+        assert sorted(found) == sorted(data["id"] for data in sessions), shop
+        for data in sessions:
+            assert_same(found[data["id"]], data, data["id"])

@@ -11,7 +11,7 @@ import pytest
 
 from servers.postgresql import POSTGRESQL
 
-_skipped: Counter[str] = Counter()
+_REASON = "--without "
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -26,10 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def skip_if_unwanted(config: pytest.Config, name: str) -> None:
-    """Skip the test, or all that use the fixture, if the user goes without this backend."""
+    """Skip all tests that use the fixture, if the user goes without this backend."""
     if name in config.getoption("--without"):
-        _skipped[name] += 1
-        pytest.skip(f"--without {name}")
+        pytest.skip(f"{_REASON}{name}")
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +41,11 @@ def postgresql_url(pytestconfig: pytest.Config) -> Iterator[str]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say what has been skipped on request."""
-    for name, count in sorted(_skipped.items()):
-        terminalreporter.write_line(
-            f"NOT TESTED, as asked by --without: {name} (skipped {count} times)", yellow=True
-        )
+    reasons = (
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple)
+    )
+    asked = Counter(reason for reason in reasons if reason.startswith(_REASON))
+    for reason, count in sorted(asked.items()):
+        terminalreporter.write_line(f"NOT TESTED, as asked by {reason}: {count} tests", yellow=True)

@@ -106,8 +106,8 @@ def stop(directory: Path) -> None:
 def _control(directory: Path, action: str) -> None:
     pg_ctl = program("pg_ctl")
     assert pg_ctl is not None
-    command = [pg_ctl, action, "--pgdata", directory / "data", "--mode=fast", "--wait", "--silent",
-               "--log", directory / "restarted.log"]  # fmt: skip
+    command = [pg_ctl, action, "--pgdata", str(directory / "data"), "--mode=fast", "--wait",
+               "--silent", "--log", str(directory / "restarted.log")]  # fmt: skip
     subprocess.run(command, check=True, cwd=directory, user=account())
 
 

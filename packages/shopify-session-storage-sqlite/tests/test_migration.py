@@ -33,13 +33,7 @@ def query(path: Path, sql: str) -> list[tuple]:
 async def check_loads(path: Path, expected: dict) -> None:
     """Compare all that the storage loads and finds with what JavaScript does."""
     async with SQLiteSessionStorage(path, on_error="raise") as storage:
-        for id, session in expected["loadSession"].items():
-            golden.assert_same(await storage.load_session(id), session, id)
-        for shop, sessions in expected["findSessionsByShop"].items():
-            found = {one.id: one for one in await storage.find_sessions_by_shop(shop)}
-            assert sorted(found) == sorted(session["id"] for session in sessions), shop
-            for session in sessions:
-                golden.assert_same(found[session["id"]], session, session["id"])
+        await golden.assert_loads(storage, expected)
 
 
 def after_javascript(name: str) -> dict:
