@@ -64,26 +64,48 @@ class Server:
             with self.container() as url:
                 yield url
         else:
-            self._install()
+            try:
+                need(self.programs, self.debian_packages)
+            except NoServerError as error:
+                raise NoServerError(
+                    f"no server for {self.name}: set {self.variable}, start Docker, or {error}; "
+                    f"to go without it, say --without {self.name}"
+                ) from None
             with tempfile.TemporaryDirectory(prefix=f"{self.name}-") as directory:
                 Path(directory).chmod(0o755)
                 with self.local(Path(directory)) as url:
                     yield url
 
-    def _install(self) -> None:
-        missing = [name for name in self.programs if program(name) is None]
-        if not missing:
-            return
-        if shutil.which("apt-get") and os.geteuid() == 0:
-            print(f"Installing {' '.join(self.debian_packages)} ...", file=sys.stderr, flush=True)
-            install_debian_packages(self.debian_packages)
-            missing = [name for name in self.programs if program(name) is None]
-        if missing:
-            raise NoServerError(
-                f"no server for {self.name}: set {self.variable}, start Docker, or install "
-                f"{' '.join(missing)} (on Debian: apt-get install "
-                f"{' '.join(self.debian_packages)}); to go without it, say --without {self.name}"
-            )
+
+def need(programs: Sequence[str], debian_packages: Sequence[str]) -> None:
+    """Install the packages of *programs* if they are missing and that is one call.
+
+    Raises:
+        NoServerError: If they are still missing; the message says what to install.
+    """
+    missing = [name for name in programs if program(name) is None]
+    if missing and shutil.which("apt-get") and os.geteuid() == 0:
+        print(f"Installing {' '.join(debian_packages)} ...", file=sys.stderr, flush=True)
+        install_debian_packages(debian_packages)
+        missing = [name for name in programs if program(name) is None]
+    if missing:
+        raise NoServerError(
+            f"install {' '.join(missing)} "
+            f"(on Debian and Ubuntu: apt-get install {' '.join(debian_packages)})"
+        )
+
+
+def wait_until(answers: Callable[[], bool], what: str) -> None:
+    """Wait until a server in a container answers.
+
+    Raises:
+        NoServerError: If it does not in time.
+    """
+    deadline = time.monotonic() + START_SECONDS
+    while not answers():
+        if time.monotonic() > deadline:
+            raise NoServerError(f"{what} does not answer")
+        time.sleep(0.2)
 
 
 @functools.cache

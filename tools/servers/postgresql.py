@@ -1,5 +1,6 @@
 """PostgreSQL servers, and PgBouncer in front of them."""
 
+import asyncio
 import os
 import shutil
 import subprocess
@@ -8,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
+import asyncpg
+
 from servers.discovery import (
     DATABASE,
     PASSWORD,
@@ -15,11 +18,15 @@ from servers.discovery import (
     Server,
     accepts,
     free_port,
+    need,
     program,
     running,
+    wait_until,
 )
 
 IMAGE = "postgres:17"
+PROGRAMS = ("initdb", "postgres", "pg_isready", "createdb")
+DEBIAN_PACKAGES = ("postgresql",)
 
 
 def url_of(host: str, port: int, database: str = DATABASE) -> str:
@@ -49,16 +56,31 @@ def own(directory: Path) -> None:
 @contextmanager
 def container() -> Iterator[str]:
     """Run PostgreSQL in Docker."""
-    from testcontainers.postgres import PostgresContainer
+    from testcontainers.core.container import DockerContainer
 
-    server = PostgresContainer(IMAGE, username=USER, password=PASSWORD, dbname=DATABASE)
+    # Not testcontainers' own class for PostgreSQL: it does not quote the name of the database.
+    server = DockerContainer(IMAGE, command="postgres -c max_connections=300")
+    server.with_env("POSTGRES_USER", USER).with_env("POSTGRES_PASSWORD", PASSWORD)
+    server.with_env("POSTGRES_DB", DATABASE).with_exposed_ports(5432)
     with server:
-        yield url_of(server.get_container_host_ip(), int(server.get_exposed_port(5432)))
+        url = url_of(server.get_container_host_ip(), int(server.get_exposed_port(5432)))
+        wait_until(lambda: asyncio.run(_connects(url)), IMAGE)
+        yield url
+
+
+async def _connects(url: str) -> bool:
+    try:
+        connection = await asyncpg.connect(url, timeout=5)
+    except (OSError, asyncpg.PostgresError):
+        return False
+    await connection.close()
+    return True
 
 
 @contextmanager
 def local(directory: Path, *settings: str) -> Iterator[str]:
     """Run PostgreSQL from local binaries, with further settings such as ``ssl=on``."""
+    need(PROGRAMS, DEBIAN_PACKAGES)
     initdb, postgres = program("initdb"), program("postgres")
     assert initdb is not None
     assert postgres is not None
@@ -116,14 +138,15 @@ POSTGRESQL = Server(
     variable="SHOPIFY_SESSION_STORAGE_POSTGRESQL_URL",
     container=container,
     local=local,
-    programs=("initdb", "postgres", "pg_isready", "createdb"),
-    debian_packages=("postgresql",),
+    programs=PROGRAMS,
+    debian_packages=DEBIAN_PACKAGES,
 )
 
 
 @contextmanager
 def pgbouncer(directory: Path, url: str) -> Iterator[str]:
     """Run PgBouncer in transaction mode in front of the server at *url*, and give its URL."""
+    need(["pgbouncer"], ["pgbouncer"])
     parts = urlsplit(url)
     binary = program("pgbouncer")
     assert binary is not None

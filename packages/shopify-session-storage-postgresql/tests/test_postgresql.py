@@ -15,7 +15,7 @@ import pytest_asyncio
 import trustme
 from hypothesis import HealthCheck, given, settings
 from servers import postgresql
-from servers.discovery import PASSWORD, USER, free_port, install_debian_packages, program
+from servers.discovery import PASSWORD, USER, free_port
 from shopify_session_storage import (
     CorruptSessionError,
     MigrationError,
@@ -254,9 +254,6 @@ async def _load_and_disconnect(storage: PostgreSQLSessionStorage, id: str) -> Se
 
 @pytest.fixture(scope="module")
 def pgbouncer_url(postgresql_url):
-    if program("pgbouncer") is None:
-        install_debian_packages(["pgbouncer"])
-    assert program("pgbouncer") is not None, "install pgbouncer (on Debian: the package pgbouncer)"
     with tempfile.TemporaryDirectory() as directory:
         Path(directory).chmod(0o755)
         with postgresql.pgbouncer(Path(directory), postgresql_url) as url:
