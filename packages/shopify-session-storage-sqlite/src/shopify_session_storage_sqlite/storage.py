@@ -146,6 +146,15 @@ class SQLiteSessionStorage(SqlSessionStorage):
             raise
         await connection.commit()
 
+    # A group of any size has a statement of its own, which SQLite compiles and keeps: a few sizes
+    # will do, the rest is filled up with the last id or row once more.
+
+    def _id_in(self, ids: Sequence[str]) -> tuple[str, Sequence[Any]]:
+        return super()._id_in(_filled_up(ids))
+
+    def _rows(self, rows: Sequence[tuple[Any, ...]]) -> tuple[str, Sequence[Any]]:
+        return super()._rows(_filled_up(rows))
+
     async def _connect(self) -> aiosqlite.Connection:
         connection = aiosqlite.connect(
             self._path, timeout=_BUSY_TIMEOUT_SECONDS, isolation_level=None
@@ -288,6 +297,11 @@ def _checked_path(database: str | os.PathLike[str]) -> str:
     if "\0" in path:
         raise ValueError("the path of the database must not contain NUL")
     return path
+
+
+def _filled_up(items: Sequence[_T]) -> Sequence[_T]:
+    missing = -len(items) % 16
+    return items if len(items) <= 16 or not missing else [*items, *[items[-1]] * missing]
 
 
 async def _uncancelled(work: Coroutine[Any, Any, _T]) -> _T:

@@ -35,7 +35,7 @@ def from_milliseconds(milliseconds: float, name: str) -> datetime:
         InvalidSessionError: If that is outside the years 1 to 9999; the message has the *name*.
     """
     try:
-        return EPOCH + timedelta(milliseconds=milliseconds)
+        return EPOCH + timedelta(0, 0, 0, milliseconds)
     except OverflowError:
         raise InvalidSessionError(f"{name} is out of range") from None
 

@@ -324,12 +324,16 @@ class SqlSessionStorage(BaseSessionStorage):
             refresh_token_expires, user_id, first_name, last_name, email, locale, email_verified,
             account_owner, collaborator,
         ) = row  # fmt: skip
-        is_online = js_is_online(online)
-        for name, text in (("id", id), ("shop", shop), ("state", state)):
-            if not isinstance(text, str):
-                raise InvalidSessionError(f"{name} is missing or not a string")
-        if access_token is not None and not isinstance(access_token, str):
+        # The tests for what is usual spare most of the calls: this is the hot path of a load.
+        is_online = online if online is True or online is False else js_is_online(online)
+        if not (type(id) is type(shop) is type(state) is str):
+            raise InvalidSessionError("id, shop or state is missing or not a string")
+        if type(access_token) is not str and access_token is not None:
             raise InvalidSessionError("accessToken is not a string")
+        if type(scope) is not str:
+            scope = js_string(scope, "scope")
+        if type(refresh_token) is not str:
+            refresh_token = js_string(refresh_token, "refreshToken")
         info = None
         if is_online:
             info = OnlineAccessInfo(
@@ -349,10 +353,10 @@ class SqlSessionStorage(BaseSessionStorage):
             shop=shop,
             state=state,
             is_online=is_online,
-            scope=js_string(scope, "scope"),
+            scope=scope,
             expires=js_date(expires, "expires", self.dialect.expires_unit),
             access_token=access_token,
-            refresh_token=js_string(refresh_token, "refreshToken"),
+            refresh_token=refresh_token,
             refresh_token_expires=js_date(
                 refresh_token_expires,
                 "refreshTokenExpires",
