@@ -1,5 +1,6 @@
 """Sessions in a PostgreSQL database, in the layout of Shopify's official JavaScript adapter."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -24,6 +25,8 @@ _AnyConnection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 # Options of asyncpg.create_pool() that differ from its own: connections are made when they are
 # needed, and a host that does not answer is given up before the caller's own request is.
 _POOL_OPTIONS: Final = {"min_size": 1, "max_size": 10, "timeout": 15}
+
+_CLOSE_SECONDS: Final = 10
 
 # Many rows travel as one array of text for each column, whatever the column's type: asyncpg knows
 # that array's type by itself, and would ask the server for others on each new connection.
@@ -211,7 +214,11 @@ class PostgreSQLSessionStorage(SqlSessionStorage):
     async def _close(self) -> None:
         pool, self._pool = self._pool, None
         if pool is not None and self._injected is None:
-            await pool.close()
+            try:
+                # Nothing is under way any more, so a connection that does not close is broken.
+                await asyncio.wait_for(pool.close(), _CLOSE_SECONDS)
+            except TimeoutError:
+                pool.terminate()
 
     def _abandon(self) -> None:
         self._pool = None
