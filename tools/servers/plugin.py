@@ -9,7 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from servers.mysql import MYSQL
 from servers.postgresql import POSTGRESQL
+from servers.redis import REDIS, cluster
 
 _REASON = "--without "
 
@@ -32,10 +34,36 @@ def skip_if_unwanted(config: pytest.Config, name: str) -> None:
 
 
 @pytest.fixture(scope="session")
+def mysql_url(pytestconfig: pytest.Config) -> Iterator[str]:
+    """Return the URL of a MySQL or MariaDB server on which tests may do what they like."""
+    skip_if_unwanted(pytestconfig, MYSQL.name)
+    with MYSQL.run() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def postgresql_url(pytestconfig: pytest.Config) -> Iterator[str]:
     """Return the URL of a PostgreSQL server on which tests may do what they like."""
     skip_if_unwanted(pytestconfig, POSTGRESQL.name)
     with POSTGRESQL.run() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url(pytestconfig: pytest.Config) -> Iterator[str]:
+    """Return the URL of a Redis server on which tests may do what they like."""
+    skip_if_unwanted(pytestconfig, REDIS.name)
+    with REDIS.run() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_cluster_url(
+    pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """Return the URL of a cluster of three masters, always from local binaries."""
+    skip_if_unwanted(pytestconfig, REDIS.name)
+    with cluster(tmp_path_factory.mktemp("redis-cluster")) as url:
         yield url
 
 

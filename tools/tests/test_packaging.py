@@ -16,7 +16,9 @@ PACKAGES = environment.packages()
 # What each package may bring with it besides core.
 DRIVERS = {
     "memory": set(),
+    "mysql": {"aiomysql", "pymysql"},
     "postgresql": {"asyncpg"},
+    "redis": {"redis"},
     "sqlite": {"aiosqlite", "typing_extensions"},
 }
 SMOKE = """

@@ -3,7 +3,9 @@
 from shopify_session_storage.base import (
     BaseSessionStorage,
     OnError,
+    dump_session_json,
     read_property_array,
+    read_session_json,
     read_stored,
 )
 from shopify_session_storage.checks import (
@@ -65,10 +67,12 @@ __all__ = [
     "check_session_id",
     "check_session_ids",
     "check_shop",
+    "dump_session_json",
     "offline_session_id",
     "online_session_id",
     "open_session_storage",
     "read_property_array",
+    "read_session_json",
     "read_stored",
     "sanitize_shop",
 ]

@@ -1,6 +1,7 @@
 """What all adapters share: lifecycle, argument checks, grouping, retry and error policy."""
 
 import asyncio
+import json
 import logging
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
@@ -52,7 +53,8 @@ class BaseSessionStorage(SessionStorage):
             one by one. They are not failures of the backend.
         max_groups: How many groups of one kind may be under way at once.
         max_group_items: How many ids or sessions one call of a hook gets at most.
-        max_group_bytes: How many bytes of text the sessions of one group have at most.
+        max_group_bytes: How many bytes of text the sessions of one group have at most; ``_open``
+            may set it to what the backend takes.
 
     Args:
         on_error: What to do when the backend fails. ``"log"``: log it at ERROR and return False,
@@ -66,7 +68,7 @@ class BaseSessionStorage(SessionStorage):
     data_errors: ClassVar[tuple[type[Exception], ...]] = ()
     max_groups: ClassVar[int] = 2
     max_group_items: ClassVar[int] = 500
-    max_group_bytes: ClassVar[int] = 1_000_000
+    max_group_bytes: int = 1_000_000
 
     def __init__(self, *, on_error: OnError = "log") -> None:
         if on_error not in ("log", "raise"):
@@ -382,6 +384,34 @@ def read_property_array(entries: Sequence[Sequence[Any]], id: object = None) -> 
         return session
 
     return read_stored(read, entries, id)
+
+
+# As JSON.stringify() spells it: without spaces, and without escapes that JSON does not demand.
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def dump_session_json(session: Session) -> str:
+    """Return the JSON text of a session's property array, for the layouts that keep one."""
+    return _to_json(session.to_property_array(return_user_data=True))
+
+
+def read_session_json(text: str | bytes, id: object = None) -> Session:
+    """Read the JSON text of a property array, in any spelling of JSON.
+
+    Args:
+        text: The text; bytes are UTF-8.
+        id: The id under which it is stored, for the message.
+
+    Raises:
+        CorruptSessionError: If it is not JSON, or not that of a session.
+    """
+    try:
+        entries = json.loads(text.decode() if isinstance(text, bytes) else text)
+    except (ValueError, RecursionError):  # a JSONDecodeError holds the text
+        entries = None
+    if not isinstance(entries, list):
+        raise CorruptSessionError(f"stored session {id!r} cannot be read: it is no JSON array")
+    return read_property_array(entries, id)
 
 
 def _retrieve_exception(task: asyncio.Task[None]) -> None:

@@ -22,6 +22,7 @@ class Dialect:
         max_identifier_length: How long a table's name may be, in bytes.
         ignores_column_case: Whether column names are compared without regard to case.
         javascript_migrations: Names that the official adapter records, in its order.
+        table_options: What follows the columns of a CREATE TABLE.
     """
 
     quote: str
@@ -37,6 +38,7 @@ class Dialect:
     max_identifier_length: int
     ignores_column_case: bool
     javascript_migrations: tuple[str, ...]
+    table_options: str = ""
 
     def check_identifier(self, option: str, name: str) -> str:
         """Return the *name* of a table, checked.

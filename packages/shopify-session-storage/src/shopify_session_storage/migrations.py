@@ -174,6 +174,7 @@ class RdbmsSessionStorageMigrator(AbstractMigrationEngine[SqlConnection]):
         self._table = dialect.qualified(schema, options.migration_db_identifier)
         self._column = dialect.identifier(options.migration_name_column_name)
         self._placeholder = dialect.placeholder(1)
+        self._table_options = dialect.table_options
         self._applied: set[str] | None = None
 
     async def is_up_to_date(self) -> bool:
@@ -190,7 +191,7 @@ class RdbmsSessionStorageMigrator(AbstractMigrationEngine[SqlConnection]):
             self._applied = set()
             await self.connection.execute(
                 f"CREATE TABLE IF NOT EXISTS {self._table} "
-                f"({self._column} varchar(255) NOT NULL PRIMARY KEY)"
+                f"({self._column} varchar(255) NOT NULL PRIMARY KEY){self._table_options}"
             )
 
     async def has_migration_been_applied(self, migration_name: str) -> bool:

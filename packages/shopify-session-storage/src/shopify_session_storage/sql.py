@@ -198,7 +198,9 @@ class SqlSessionStorage(BaseSessionStorage):
         existing = await self._existing_columns(connection)
         if not existing:
             columns = ", ".join(self._column_definition(name) for name in COLUMNS)
-            await connection.execute(f"CREATE TABLE {self._quoted} ({columns})")
+            await connection.execute(
+                f"CREATE TABLE {self._quoted} ({columns}){self.dialect.table_options}"
+            )
             existing = dict.fromkeys(COLUMNS, "")
         # Not a matter of what is recorded: one record may serve several tables, and a table may
         # have been restored from an old backup.
@@ -209,8 +211,7 @@ class SqlSessionStorage(BaseSessionStorage):
         """Do what must be done before the table is looked for."""
 
     def _migrator(self, connection: SqlConnection) -> RdbmsSessionStorageMigrator:
-        # Ours names the table, since one record may serve several.
-        names = (f"python_upgrade_{self._table}", *self.dialect.javascript_migrations)
+        names = (self._upgrade_name(), *self.dialect.javascript_migrations)
         return RdbmsSessionStorageMigrator(
             connection,
             self._migrator_options,
@@ -218,6 +219,10 @@ class SqlSessionStorage(BaseSessionStorage):
             dialect=self.dialect,
             schema=self._schema,
         )
+
+    def _upgrade_name(self) -> str:
+        """Return our own name in the record; it has the table's, since one may serve several."""
+        return f"python_upgrade_{self._table}"
 
     async def _existing_columns(self, connection: SqlConnection) -> dict[str, str]:
         columns = await connection.columns(self._table)

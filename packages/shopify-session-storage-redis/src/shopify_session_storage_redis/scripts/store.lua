@@ -1,0 +1,32 @@
+-- Store sessions, and list each under its shop.
+-- KEYS: the sessions' keys, then the key of the shop's list of each.
+-- ARGV: the prefix with its underscore; then for each session its text, and its key as JSON.
+-- Returns nothing, or what is in the way and where; then nothing has been written.
+local prefix, count = ARGV[1], #KEYS / 2
+local stored = {}
+for i = 1, count do
+  stored[KEYS[i]] = true
+end
+for i = 1, count do
+  local key, list_key, token = KEYS[i], KEYS[count + i], ARGV[2 * i + 1]
+  local kind, text = read(key)
+  if kind == 'list' or kind == 'other' then
+    return {kind, key}
+  end
+  local list = list_at(list_key)
+  if stored[list_key] then
+    return {'session', list_key}
+  elseif list.kind ~= 'list' and list.kind ~= 'none' then
+    return {list.kind, list_key}
+  end
+  local old_shop = kind == 'session' and shop_of(text)
+  if old_shop and prefix .. old_shop ~= list_key then
+    remove(list_at(prefix .. old_shop), key, token)
+  end
+  add(list, key, token)
+end
+for i = 1, count do
+  redis.call('SET', KEYS[i], ARGV[2 * i])
+end
+write_lists()
+return nil
