@@ -251,6 +251,25 @@ async def test_what_is_not_ours_is_left_alone(any_url, prefix):
 
 
 @pytest.mark.asyncio
+async def test_odd_entries_of_a_list_do_no_harm(any_url, prefix):
+    async with RedisSessionStorage(any_url, session_key_prefix=prefix, on_error="raise") as storage:
+        session = offline_session(SHOP)
+        await storage.store_session(session)
+        with raw_of(any_url) as raw:
+            odd = [f"{prefix}_\ud800", "\ud800", f"{prefix}_", f"{prefix}_{session.id}", "x"]
+            raw.set(f"{prefix}_{SHOP}", json.dumps(odd))
+            assert [one.id for one in await storage.find_sessions_by_shop(SHOP)] == [session.id]
+            await storage.store_session(online_session(SHOP))
+            assert len(await storage.find_sessions_by_shop(SHOP)) == 2
+            await storage.delete_session(session.id)
+            assert len(await storage.find_sessions_by_shop(SHOP)) == 1
+            for bad in ("[", '["a"', '["a",["b"]]', '["a",7]'):
+                raw.set(f"{prefix}_{SHOP}", bad)
+                with pytest.raises(CorruptSessionError, match="list of shop"):
+                    await storage.find_sessions_by_shop(SHOP)
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize(
     "text",
     ["", "shpat_secret", '{"accessToken":"shpat_secret"}', '[["accessToken","shpat_secret"]]',

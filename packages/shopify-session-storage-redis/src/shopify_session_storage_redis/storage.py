@@ -232,7 +232,8 @@ class RedisSessionStorage(BaseSessionStorage):
             names = _names(text, shop) if kind == b"list" else []
             # Keys of other applications may have got into the list; they are not read.
             names = [name for name in dict.fromkeys(names) if name.startswith(self._prefix)]
-            values = await self._values([name.encode() for name in names]) if names else []
+            keys = [name.encode(errors="surrogatepass") for name in names]
+            values = await self._values(keys) if keys else []
         if kind in (b"text", b"other") or len(values) != len(names):
             raise CorruptSessionError(f"the list of shop {shop!r} cannot be read")
         sessions: dict[str, Session] = {}

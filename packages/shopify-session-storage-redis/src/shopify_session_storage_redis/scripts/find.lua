@@ -9,7 +9,7 @@ local result, keys = {kind, text}, {}
 for i, token in ipairs(tokens(text)) do
   local key = spelled(token)
   local ours = key and string.sub(key, 1, #ARGV[1]) == ARGV[1]
-  keys[i] = ours and key or KEYS[1] -- which is no session
+  keys[i] = ours and key or ARGV[1] -- which is nobody's key
 end
 for first = 1, #keys, 1000 do -- more arguments than 8,000 do not fit on Lua's stack
   local last = math.min(first + 999, #keys)
