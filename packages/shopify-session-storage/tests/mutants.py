@@ -23,9 +23,8 @@ from shopify_session_storage.checks import (
     check_session_id,
     check_session_ids,
     check_shop,
-    copy_session,
-    stored_session,
 )
+from shopify_session_storage.stored import copy_session, stored_session
 
 LOGGER = logging.getLogger("shopify_session_storage.mutants")
 

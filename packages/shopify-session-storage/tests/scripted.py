@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 
 from shopify_session_storage import BaseSessionStorage
-from shopify_session_storage.checks import copy_session
+from shopify_session_storage.stored import copy_session
 
 
 class DriverError(Exception):

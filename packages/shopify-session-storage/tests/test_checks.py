@@ -16,7 +16,7 @@ from shopify_session_storage import (
     check_session_ids,
     check_shop,
 )
-from shopify_session_storage.checks import copy_session, stored_session
+from shopify_session_storage.stored import copy_session, stored_session
 
 FIRST = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
 LAST = datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)

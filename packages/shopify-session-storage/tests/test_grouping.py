@@ -13,7 +13,7 @@ from shopify_session_storage import (
     SessionStorageError,
     SessionStorageUnavailableError,
 )
-from shopify_session_storage.checks import copy_session
+from shopify_session_storage.stored import copy_session
 from shopify_session_storage.testing.sessions import offline_session, online_session
 
 from .scripted import ConnectionLostError, DataError, ScriptedStorage, settle, spawn

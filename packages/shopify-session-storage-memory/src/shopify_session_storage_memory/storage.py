@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from shopify_session_storage import BaseSessionStorage, OnError, Session
-from shopify_session_storage.checks import copy_session
+from shopify_session_storage.stored import copy_session
 
 
 class MemorySessionStorage(BaseSessionStorage):

@@ -1,13 +1,6 @@
 """Session storage for Shopify apps: the interface, the base of all adapters, and a session."""
 
-from shopify_session_storage.base import (
-    BaseSessionStorage,
-    OnError,
-    dump_session_json,
-    read_property_array,
-    read_session_json,
-    read_stored,
-)
+from shopify_session_storage.base import BaseSessionStorage, OnError
 from shopify_session_storage.checks import (
     check_session,
     check_session_id,
@@ -37,6 +30,12 @@ from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
 from shopify_session_storage.sql import SqlSessionStorage
 from shopify_session_storage.storage import CustomSessionStorage, SessionStorage
+from shopify_session_storage.stored import (
+    dump_session_json,
+    read_property_array,
+    read_session_json,
+    read_stored,
+)
 from shopify_session_storage.urls import open_session_storage
 
 __all__ = [

@@ -1,30 +1,27 @@
 """What all adapters share: lifecycle, argument checks, grouping, retry and error policy."""
 
 import asyncio
-import json
 import logging
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeVar
 
 from shopify_session_storage.checks import (
     check_session,
     check_session_id,
     check_session_ids,
     check_shop,
-    copy_session,
-    stored_session,
 )
 from shopify_session_storage.errors import (
     CorruptSessionError,
-    InvalidSessionError,
     SessionStorageError,
     SessionStorageUnavailableError,
 )
 from shopify_session_storage.grouping import Kind, Lane
 from shopify_session_storage.session import Session
 from shopify_session_storage.storage import SessionStorage
+from shopify_session_storage.stored import copy_session, stored_session
 
 OnError = Literal["log", "raise"]
 
@@ -76,11 +73,11 @@ class BaseSessionStorage(SessionStorage):
         self._on_error = on_error
         self._logger = logging.getLogger(f"shopify_session_storage.{self.backend}")
         self._failures: tuple[type[Exception], ...] = (SessionStorageError, *self.driver_errors)
-        self._loads = Kind("load", self._send_loads, share=copy_session)
-        self._finds = Kind("find", self._send_finds, share=_copy_sessions)
-        self._stores = Kind("store", self._send_stores)
-        self._deletes = Kind("delete", self._send_deletes)
-        self._pings = Kind("ping", self._send_pings)
+        self._loads = Kind(self._send_loads, share=copy_session)
+        self._finds = Kind(self._send_finds, share=_copy_sessions)
+        self._stores = Kind(self._send_stores)
+        self._deletes = Kind(self._send_deletes)
+        self._pings = Kind(self._send_pings)
         # The loop on which the storage is open, None while it is not.
         self._open_on: asyncio.AbstractEventLoop | None = None
         self._opening: asyncio.Task[None] | None = None
@@ -139,8 +136,7 @@ class BaseSessionStorage(SessionStorage):
         size = check_session(session)
         session = stored_session(session)
         try:
-            if self._open_on is not asyncio.get_running_loop():
-                await self._opened()
+            await self._opened()
             await self._writing.call(self._stores, {session.id: session}, size)
         except self._failures as error:
             self._fail(f"store session {session.id!r}", error)
@@ -150,8 +146,7 @@ class BaseSessionStorage(SessionStorage):
     async def load_session(self, id: str) -> Session | None:
         check_session_id(id)
         try:
-            if self._open_on is not asyncio.get_running_loop():
-                await self._opened()
+            await self._opened()
             found = await self._loading.call(self._loads, {id: None})
         except self._failures as error:
             self._fail(f"load session {id!r}", error)
@@ -164,13 +159,21 @@ class BaseSessionStorage(SessionStorage):
 
     async def delete_sessions(self, ids: Iterable[str]) -> bool:
         unique = check_session_ids(ids)
-        return await self._delete_checked(unique, f"delete {len(unique)} sessions")
+        return not unique or await self._delete_checked(unique, f"delete {len(unique)} sessions")
+
+    async def _delete_checked(self, ids: list[str], doing: str) -> bool:
+        try:
+            await self._opened()
+            await self._writing.call(self._deletes, dict.fromkeys(ids))
+        except self._failures as error:
+            self._fail(doing, error)
+            return False
+        return True
 
     async def find_sessions_by_shop(self, shop: str) -> list[Session]:
         check_shop(shop)
         try:
-            if self._open_on is not asyncio.get_running_loop():
-                await self._opened()
+            await self._opened()
             found = await self._finding.call(self._finds, {shop: None})
         except self._failures as error:
             self._fail(f"find the sessions of shop {shop!r}", error)
@@ -290,29 +293,19 @@ class BaseSessionStorage(SessionStorage):
 
     async def _send_stores(self, values: Mapping[str, Session]) -> Mapping[str, None]:
         # Sorted, so that two processes never lock the same rows in opposite orders.
-        sessions = [values[id] for id in sorted(values)] if len(values) > 1 else [*values.values()]
-        await self._attempt(self._store, sessions)
+        await self._attempt(self._store, [values[id] for id in sorted(values)])
         return {}
 
     async def _send_deletes(self, values: Mapping[str, None]) -> Mapping[str, None]:
-        await self._attempt(self._delete, sorted(values))
+        # One call may have more ids than a group; it keeps its place until all are deleted.
+        remaining = iter(sorted(values))
+        while ids := list(islice(remaining, self.max_group_items)):
+            await self._attempt(self._delete, ids)
         return {}
 
     async def _send_pings(self, values: Mapping[str, None]) -> Mapping[str, None]:
         await self._attempt(lambda _: self._ping(), None)
         return {}
-
-    async def _delete_checked(self, ids: list[str], doing: str) -> bool:
-        remaining = iter(ids)
-        try:
-            while part := list(islice(remaining, self.max_group_items)):
-                if self._open_on is not asyncio.get_running_loop():
-                    await self._opened()
-                await self._writing.call(self._deletes, dict.fromkeys(part))
-        except self._failures as error:
-            self._fail(doing, error)
-            return False
-        return True
 
     # --- failures ---------------------------------------------------------------------------
 
@@ -342,76 +335,6 @@ class BaseSessionStorage(SessionStorage):
             else SessionStorageUnavailableError
         )
         return kind(f"{self.backend}: could not {doing}: {self._describe(error)}")
-
-
-def read_stored(read: Callable[[_A], Session], stored: _A, id: object = None) -> Session:
-    """Read stored data as a session; the one place where that can fail.
-
-    Args:
-        read: Turns the data into a session.
-        stored: The data.
-        id: The id under which it is stored, for the message.
-
-    Raises:
-        CorruptSessionError: If it cannot be read. Neither the message nor the cause has a value,
-            since it may be a token.
-    """
-    try:
-        return read(stored)
-    except InvalidSessionError as error:  # its message names the field
-        reason = str(error)
-    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
-        reason = type(error).__name__
-    raise CorruptSessionError(f"stored session {id!r} cannot be read: {reason}")
-
-
-def read_property_array(entries: Sequence[Sequence[Any]], id: object = None) -> Session:
-    """Read a stored property array, for the layouts that keep one.
-
-    Unlike ``Session.from_property_array()``, which does as JavaScript, it keeps an empty refresh
-    token.
-
-    Raises:
-        CorruptSessionError: If it cannot be read.
-    """
-
-    def read(entries: Sequence[Sequence[Any]]) -> Session:
-        session = Session.from_property_array(entries, return_user_data=True)
-        if session.refresh_token is None and any(
-            key.lower() == "refreshtoken" and value == "" for key, value in entries
-        ):
-            session.refresh_token = ""
-        return session
-
-    return read_stored(read, entries, id)
-
-
-# As JSON.stringify() spells it: without spaces, and without escapes that JSON does not demand.
-_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
-def dump_session_json(session: Session) -> str:
-    """Return the JSON text of a session's property array, for the layouts that keep one."""
-    return _to_json(session.to_property_array(return_user_data=True))
-
-
-def read_session_json(text: str | bytes, id: object = None) -> Session:
-    """Read the JSON text of a property array, in any spelling of JSON.
-
-    Args:
-        text: The text; bytes are UTF-8.
-        id: The id under which it is stored, for the message.
-
-    Raises:
-        CorruptSessionError: If it is not JSON, or not that of a session.
-    """
-    try:
-        entries = json.loads(text.decode() if isinstance(text, bytes) else text)
-    except (ValueError, RecursionError):  # a JSONDecodeError holds the text
-        entries = None
-    if not isinstance(entries, list):
-        raise CorruptSessionError(f"stored session {id!r} cannot be read: it is no JSON array")
-    return read_property_array(entries, id)
 
 
 def _retrieve_exception(task: asyncio.Task[None]) -> None:

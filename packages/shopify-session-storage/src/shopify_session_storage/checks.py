@@ -6,7 +6,6 @@ call them first thing.
 """
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -119,38 +118,6 @@ def check_session(session: Session) -> int:
             f"the session has {size} bytes of text; at most {MAX_SESSION_BYTES} can be stored"
         )
     return size
-
-
-def copy_session(session: Session) -> Session:
-    """Return a copy of *session* that shares nothing with it."""
-    copy = object.__new__(Session)
-    copy.__dict__.update(session.__dict__)
-    info = session.online_access_info
-    if info is not None:
-        copy.online_access_info = replace(info, associated_user=replace(info.associated_user))
-    return copy
-
-
-def stored_session(session: Session) -> Session:
-    """Return what is kept of *session*, as a copy that shares nothing with it.
-
-    Dates are in UTC and in whole milliseconds. The user's data is kept for online sessions only,
-    and those always have some.
-    """
-    copy = copy_session(session)
-    if copy.expires is not None:
-        copy.expires = _in_utc(copy.expires)
-    if copy.refresh_token_expires is not None:
-        copy.refresh_token_expires = _in_utc(copy.refresh_token_expires)
-    if not session.is_online:
-        copy.online_access_info = None
-    elif copy.online_access_info is None:
-        copy.online_access_info = OnlineAccessInfo()
-    return copy
-
-
-def _in_utc(date: datetime) -> datetime:
-    return date.astimezone(UTC).replace(microsecond=date.microsecond // 1000 * 1000)
 
 
 def _check_key(name: str, value: str) -> None:

@@ -18,13 +18,11 @@ class Kind:
     """One kind of call.
 
     Attributes:
-        name: For messages.
         send: Does the work for a group: takes values by key, returns results by key. Of several
             values under one key the last one counts. A missing result is None.
         share: Makes the result for a further caller that asked for the same key.
     """
 
-    name: str
     send: Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
     share: Callable[[Any], Any] | None = None
 

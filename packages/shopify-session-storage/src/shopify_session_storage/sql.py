@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime
 from typing import Any, ClassVar, Final
 
-from shopify_session_storage.base import BaseSessionStorage, OnError, cause_of, read_stored
+from shopify_session_storage.base import BaseSessionStorage, OnError, cause_of
 from shopify_session_storage.dialect import Dialect
 from shopify_session_storage.errors import InvalidSessionError, MigrationError
 from shopify_session_storage.javascript import (
@@ -29,6 +29,7 @@ from shopify_session_storage.migrations import (
     SqlConnection,
 )
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
+from shopify_session_storage.stored import read_stored
 
 COLUMNS: Final = (
     "id", "shop", "state", "isOnline", "scope", "expires", "accessToken", "refreshToken",

@@ -1,0 +1,114 @@
+"""Between a session and what is stored of it."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from shopify_session_storage.errors import CorruptSessionError, InvalidSessionError
+from shopify_session_storage.session import OnlineAccessInfo, Session
+
+_Stored = TypeVar("_Stored")
+
+
+def copy_session(session: Session) -> Session:
+    """Return a copy of *session* that shares nothing with it."""
+    copy = object.__new__(Session)
+    copy.__dict__.update(session.__dict__)
+    info = session.online_access_info
+    if info is not None:
+        copy.online_access_info = replace(info, associated_user=replace(info.associated_user))
+    return copy
+
+
+def stored_session(session: Session) -> Session:
+    """Return what is kept of *session*, as a copy that shares nothing with it.
+
+    Dates are in UTC and in whole milliseconds. The user's data is kept for online sessions only,
+    and those always have some.
+    """
+    copy = copy_session(session)
+    if copy.expires is not None:
+        copy.expires = _in_utc(copy.expires)
+    if copy.refresh_token_expires is not None:
+        copy.refresh_token_expires = _in_utc(copy.refresh_token_expires)
+    if not session.is_online:
+        copy.online_access_info = None
+    elif copy.online_access_info is None:
+        copy.online_access_info = OnlineAccessInfo()
+    return copy
+
+
+def _in_utc(date: datetime) -> datetime:
+    return date.astimezone(UTC).replace(microsecond=date.microsecond // 1000 * 1000)
+
+
+def read_stored(read: Callable[[_Stored], Session], stored: _Stored, id: object = None) -> Session:
+    """Read stored data as a session; the one place where that can fail.
+
+    Args:
+        read: Turns the data into a session.
+        stored: The data.
+        id: The id under which it is stored, for the message.
+
+    Raises:
+        CorruptSessionError: If it cannot be read. Neither the message nor the cause has a value,
+            since it may be a token.
+    """
+    try:
+        return read(stored)
+    except InvalidSessionError as error:  # its message names the field
+        reason = str(error)
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
+        reason = type(error).__name__
+    raise CorruptSessionError(f"stored session {id!r} cannot be read: {reason}")
+
+
+def read_property_array(entries: Sequence[Sequence[Any]], id: object = None) -> Session:
+    """Read a stored property array, for the layouts that keep one.
+
+    Unlike ``Session.from_property_array()``, which does as JavaScript, it keeps an empty refresh
+    token.
+
+    Raises:
+        CorruptSessionError: If it cannot be read.
+    """
+
+    def read(entries: Sequence[Sequence[Any]]) -> Session:
+        session = Session.from_property_array(entries, return_user_data=True)
+        if session.refresh_token is None and any(
+            key.lower() == "refreshtoken" and value == "" for key, value in entries
+        ):
+            session.refresh_token = ""
+        return session
+
+    return read_stored(read, entries, id)
+
+
+# As JSON.stringify() spells it: without spaces, and without escapes that JSON does not demand.
+_to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def dump_session_json(session: Session) -> str:
+    """Return the JSON text of a session's property array, for the layouts that keep one."""
+    return _to_json(session.to_property_array(return_user_data=True))
+
+
+def read_session_json(text: str | bytes, id: object = None) -> Session:
+    """Read the JSON text of a property array, in any spelling of JSON.
+
+    Args:
+        text: The text; bytes are UTF-8.
+        id: The id under which it is stored, for the message.
+
+    Raises:
+        CorruptSessionError: If it is not JSON, or not that of a session.
+    """
+    try:
+        entries = json.loads(text.decode() if isinstance(text, bytes) else text)
+    except (ValueError, RecursionError):  # a JSONDecodeError holds the text
+        entries = None
+    if not isinstance(entries, list):
+        raise CorruptSessionError(f"stored session {id!r} cannot be read: it is no JSON array")
+    return read_property_array(entries, id)
