@@ -185,6 +185,21 @@ async def test_disconnect_waits_for_what_is_under_way_and_waiting(storage, hook)
 
 
 @pytest.mark.asyncio
+async def test_disconnect_waits_for_a_delete_of_many_parts(storage):
+    gate = storage.hold("delete")
+    [deleting] = spawn(storage.delete_sessions(f"id{number}" for number in range(1200)))
+    await settle()
+    [disconnecting] = spawn(storage.disconnect())
+    await settle()
+    gate.set()
+    assert await deleting is True
+    await disconnecting
+    assert not storage.connected
+    assert storage.count("delete") == 3
+    assert storage.count("open") == storage.count("close") == 1
+
+
+@pytest.mark.asyncio
 async def test_disconnect_waits_for_a_ping(storage):
     gate = storage.hold("ping")
     [getting_ready] = spawn(storage.ready())

@@ -7,7 +7,6 @@ import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
-from urllib.parse import quote
 
 import aiomysql
 from shopify_session_storage import (
@@ -19,6 +18,7 @@ from shopify_session_storage import (
     SqlSessionStorage,
 )
 from shopify_session_storage.sql import COLUMNS
+from shopify_session_storage.urls import url_with_credentials
 
 from shopify_session_storage_mysql import connections
 from shopify_session_storage_mysql.connections import (
@@ -170,9 +170,8 @@ class MySQLSessionStorage(SqlSessionStorage):
             port: The server's port.
             options: The options of the class.
         """
-        address = f"[{host}]" if ":" in host else quote(host, safe="")
-        login = f"{quote(username, safe='')}:{quote(password, safe='')}"
-        return cls(f"mysql://{login}@{address}:{port}/{quote(database, safe='')}", **options)
+        url = url_with_credentials("mysql", host, port, username, password, database)
+        return cls(url, **options)
 
     def __repr__(self) -> str:
         address = self._address
@@ -344,8 +343,7 @@ class MySQLSessionStorage(SqlSessionStorage):
             # The index on a key in utf8mb4 is longer than older formats allow.
             changes += ["ENGINE=InnoDB", "ROW_FORMAT=DYNAMIC"]
         if not await self._has_shop_index(connection):
-            index = self.dialect.identifier(_index_name(self._table))
-            changes.append(f"ADD INDEX {index} (`shop`)")
+            changes.append(f"ADD INDEX {self._shop_index()} (`shop`)")
         if changes:
             await connection.execute(f"ALTER TABLE {self._quoted} {', '.join(changes)}")
         if "onlineAccessInfo" in existing:
@@ -436,13 +434,6 @@ def _varchar_length(declared: str) -> int:
     """Return the length of a varchar; 0 for another type."""
     match = re.match(r"varchar\((\d+)\)", declared)
     return int(match[1]) if match else 0
-
-
-def _index_name(table: str) -> str:
-    name = f"{table}_shop_index"
-    if len(name) > MySQLSessionStorage.dialect.max_identifier_length:
-        name = f"shop_index_{hashlib.sha256(table.encode()).hexdigest()[:32]}"
-    return name
 
 
 def open_url(url: str, **options: Any) -> MySQLSessionStorage:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final, Self, TypeAlias
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
 from asyncpg.exceptions._base import DataError as ClientDataError
@@ -19,6 +19,7 @@ from shopify_session_storage import (
     SqlSessionStorage,
 )
 from shopify_session_storage.sql import COLUMNS
+from shopify_session_storage.urls import url_with_credentials
 
 _AnyConnection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 
@@ -187,9 +188,8 @@ class PostgreSQLSessionStorage(SqlSessionStorage):
             port: The server's port.
             options: The options of the class.
         """
-        address = f"[{host}]" if ":" in host else quote(host, safe="")
-        login = f"{quote(username, safe='')}:{quote(password, safe='')}"
-        return cls(f"postgresql://{login}@{address}:{port}/{quote(database, safe='')}", **options)
+        url = url_with_credentials("postgresql", host, port, username, password, database)
+        return cls(url, **options)
 
     def __repr__(self) -> str:
         parts = urlsplit(self._url)
@@ -328,7 +328,7 @@ class PostgreSQLSessionStorage(SqlSessionStorage):
                 """WHERE "onlineAccessInfo" ~ '^[0-9]{1,18}([.]0*)?$' AND "userId" IS NULL"""
             )
             await connection.execute(f'ALTER TABLE {self._quoted} DROP COLUMN "onlineAccessInfo"')
-        index = identifier(_index_name(self._table))
+        index = self._shop_index()
         await connection.execute(f'CREATE INDEX IF NOT EXISTS {index} ON {self._quoted} ("shop")')
 
     # --- errors -----------------------------------------------------------------------------
@@ -413,13 +413,6 @@ def _checked_url(url: str) -> tuple[str, str | None]:
         return url, None
     rest = urlencode([(name, value) for name, value in parameters if name != "schema"])
     return urlunsplit(parts._replace(query=rest)), schemas[-1]
-
-
-def _index_name(table: str) -> str:
-    name = f"{table}_shop_index"
-    if len(name.encode()) > PostgreSQLSessionStorage.dialect.max_identifier_length:
-        name = f"shop_index_{hashlib.sha256(table.encode()).hexdigest()[:32]}"
-    return name
 
 
 def open_url(url: str, **options: Any) -> PostgreSQLSessionStorage:

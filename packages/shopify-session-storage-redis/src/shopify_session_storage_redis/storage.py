@@ -1,12 +1,11 @@
 """Sessions in Redis, in the layout of Shopify's official JavaScript adapter."""
 
-import asyncio
 import json
 import re
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, ClassVar, Final, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import Any, ClassVar, Final, Self
+from urllib.parse import urlsplit
 
 import redis.exceptions as errors
 from redis.asyncio import Redis, RedisCluster
@@ -23,11 +22,11 @@ from shopify_session_storage import (
     dump_session_json,
     read_session_json,
 )
+from shopify_session_storage.base import to_the_end
+from shopify_session_storage.urls import url_with_credentials
 
 from shopify_session_storage_redis.client import SCRIPTS, AnyClient, Client, Command
 from shopify_session_storage_redis.migrations import RedisSessionStorageMigrator
-
-_T = TypeVar("_T")
 
 # Options of redis-py's client that differ from its own, or that differ between its versions. In
 # seconds: a host that does not answer is given up before the caller's own request is. Lost
@@ -154,9 +153,8 @@ class RedisSessionStorage(BaseSessionStorage):
             port: The server's port.
             options: The options of the class.
         """
-        address = f"[{host}]" if ":" in host else quote(host, safe="")
-        login = f"{quote(username, safe='')}:{quote(password, safe='')}"
-        return cls(f"redis://{login}@{address}:{port}/{db}", **options)
+        url = url_with_credentials("redis", host, port, username, password, str(db))
+        return cls(url, **options)
 
     def __repr__(self) -> str:
         parts = urlsplit(self._url)
@@ -212,11 +210,11 @@ class RedisSessionStorage(BaseSessionStorage):
 
     async def _store(self, sessions: Sequence[Session]) -> None:
         store = self._store_together if self._together else self._store_apart
-        await _to_the_end(store(sessions))
+        await to_the_end(store(sessions))
 
     async def _delete(self, ids: Sequence[str]) -> None:
         delete = self._delete_together if self._together else self._delete_apart
-        await _to_the_end(delete(ids))
+        await to_the_end(delete(ids))
 
     async def _find(self, shop: str) -> list[Session]:
         list_key = self._key(shop)
@@ -371,24 +369,6 @@ class _Changes:
 
     def remove(self, shop: bytes, id: str) -> None:
         self.lists.setdefault(shop, ([], []))[1].append(id)
-
-
-async def _to_the_end(work: Coroutine[Any, Any, _T]) -> _T:
-    """Await *work*, which goes on if the caller is cancelled, and is waited for all the same.
-
-    What has been sent may reach the server after its connection has been dropped, and then after
-    the next write of the same session, too.
-    """
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # nobody else hears of it
-        raise
 
 
 def _read(value: bytes | None, id: str) -> Session | None:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 from urllib.parse import unquote
@@ -16,6 +16,7 @@ from shopify_session_storage import (
     SqlConnection,
     SqlSessionStorage,
 )
+from shopify_session_storage.base import to_the_end
 from shopify_session_storage.sql import COLUMNS
 
 _T = TypeVar("_T")
@@ -134,7 +135,7 @@ class SQLiteSessionStorage(SqlSessionStorage):
             # In autocommit mode a statement is a transaction.
             await self._writer.execute_fetchall(sql, parameters)
         else:
-            await _uncancelled(self._execute_and_commit(self._injected, sql, parameters))
+            await to_the_end(self._execute_and_commit(self._injected, sql, parameters))
 
     async def _execute_and_commit(
         self, connection: aiosqlite.Connection, sql: str, parameters: Sequence[Any]
@@ -230,7 +231,7 @@ class SQLiteSessionStorage(SqlSessionStorage):
                 else 'RENAME COLUMN "onlineAccessInfo" TO "formerOnlineAccessInfo"'
             )
             await connection.execute(f"ALTER TABLE {self._quoted} {drop}")
-        index = self.dialect.identifier(f"{self._table}_shop_index")
+        index = self._shop_index()
         await connection.execute(f'CREATE INDEX IF NOT EXISTS {index} ON {self._quoted} ("shop")')
 
     def _describe(self, error: Exception) -> str:
@@ -302,13 +303,3 @@ def _checked_path(database: str | os.PathLike[str]) -> str:
 def _filled_up(items: Sequence[_T]) -> Sequence[_T]:
     missing = -len(items) % 16
     return items if len(items) <= 16 or not missing else [*items, *[items[-1]] * missing]
-
-
-async def _uncancelled(work: Coroutine[Any, Any, _T]) -> _T:
-    """Finish *work* even if the caller is cancelled meanwhile."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise

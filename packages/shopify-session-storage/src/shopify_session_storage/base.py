@@ -3,9 +3,10 @@
 import asyncio
 import logging
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
-from typing import ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from shopify_session_storage.checks import (
     check_session,
@@ -335,6 +336,24 @@ class BaseSessionStorage(SessionStorage):
             else SessionStorageUnavailableError
         )
         return kind(f"{self.backend}: could not {doing}: {self._describe(error)}")
+
+
+async def to_the_end(work: Coroutine[Any, Any, _R]) -> _R:
+    """Await *work*, which goes on if the caller is cancelled, and is waited for all the same.
+
+    What has been sent may reach the server after its connection has been dropped, and then after
+    the next write of the same session, too.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # nobody else hears of it
+        raise
 
 
 def _retrieve_exception(task: asyncio.Task[None]) -> None:

@@ -4,6 +4,7 @@ An adapter adds its connection and its :class:`Dialect`.
 """
 
 import asyncio
+import hashlib
 import re
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
@@ -231,6 +232,13 @@ class SqlSessionStorage(BaseSessionStorage):
             return columns
         known = {name.lower(): name for name in (*COLUMNS, "onlineAccessInfo")}
         return {known.get(name.lower(), name): type for name, type in columns.items()}
+
+    def _shop_index(self) -> str:
+        """Return the quoted name of the index on ``shop``."""
+        name = f"{self._table}_shop_index"
+        if len(name.encode()) > self.dialect.max_identifier_length:
+            name = f"shop_index_{hashlib.sha256(self._table.encode()).hexdigest()[:32]}"
+        return self.dialect.identifier(name)
 
     def _column_definition(self, name: str) -> str:
         dialect = self.dialect

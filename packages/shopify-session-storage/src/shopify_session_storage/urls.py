@@ -25,6 +25,26 @@ _PACKAGES: Final = {
 }
 
 
+def url_with_credentials(
+    scheme: str, host: str, port: int, username: str, password: str, path: str
+) -> str:
+    """Return the URL of a server, for adapters that take its parts, too.
+
+    Args:
+        scheme: What it begins with.
+        host: A name or an address, of version 6 too.
+        port: The server's port.
+        username: Who connects.
+        password: Their password.
+        path: What follows the slash, such as the name of the database.
+    """
+    from urllib.parse import quote  # slow to import, and needed here alone
+
+    address = f"[{host}]" if ":" in host else quote(host, safe="")
+    login = f"{quote(username, safe='')}:{quote(password, safe='')}"
+    return f"{scheme}://{login}@{address}:{port}/{quote(path, safe='')}"
+
+
 def open_session_storage(url: str, **options: Any) -> SessionStorage:
     """Make the storage that *url* names. Does no I/O; the storage connects on first use.
 
