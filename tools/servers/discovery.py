@@ -7,6 +7,7 @@ says what to install.
 """
 
 import functools
+import hashlib
 import os
 import shutil
 import socket
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,7 @@ USER = "tester"
 PASSWORD = "p&#$ss:wo/rd@%"  # a test that every adapter passes: credentials need escaping
 DATABASE = "sessions&#$"
 START_SECONDS = 60
+BUILT = Path(__file__).resolve().parents[2] / ".servers"
 
 
 class NoServerError(Exception):
@@ -40,7 +42,7 @@ class Server:
         container: Runs one in Docker and gives its URL.
         local: Runs one from local binaries, in an empty directory, and gives its URL.
         programs: The binaries that *local* runs.
-        debian_packages: What to install for them.
+        debian_packages: What to install for them; none if Debian's own are no use.
     """
 
     name: str
@@ -84,15 +86,61 @@ def need(programs: Sequence[str], debian_packages: Sequence[str]) -> None:
         NoServerError: If they are still missing; the message says what to install.
     """
     missing = [name for name in programs if program(name) is None]
-    if missing and shutil.which("apt-get") and os.geteuid() == 0:
+    if missing and debian_packages and shutil.which("apt-get") and os.geteuid() == 0:
         print(f"Installing {' '.join(debian_packages)} ...", file=sys.stderr, flush=True)
         install_debian_packages(debian_packages)
         missing = [name for name in programs if program(name) is None]
     if missing:
-        raise NoServerError(
-            f"install {' '.join(missing)} "
-            f"(on Debian and Ubuntu: apt-get install {' '.join(debian_packages)})"
-        )
+        debian = f" (on Debian and Ubuntu: apt-get install {' '.join(debian_packages)})"
+        raise NoServerError(f"install {' '.join(missing)}{debian if debian_packages else ''}")
+
+
+def built(name: str, sources: Sequence[Path], build: Callable[[Path], None]) -> Path:
+    """Return the folder with what *build* makes of *sources*, made once for their contents.
+
+    It is below ``.servers`` in the project, which Git ignores.
+
+    Args:
+        name: The folder's name.
+        sources: The files that *build* works from.
+        build: Fills an empty folder.
+
+    Raises:
+        NoServerError: If a command of *build* fails; the message has the end of its output.
+    """
+    digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
+    folder = BUILT / f"{name}-{digest[:12]}"
+    if not folder.exists():
+        print(f"Building {name}, once, in {folder.parent.name} ...", file=sys.stderr, flush=True)
+        BUILT.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=BUILT) as directory:
+            place = Path(directory) / name
+            place.mkdir()
+            try:
+                build(place)
+            except subprocess.CalledProcessError as error:
+                output = "\n".join(str(error.output or "").splitlines()[-20:])
+                raise NoServerError(f"{name} cannot be built:\n{output}") from None
+            # Another process may have been faster.
+            with suppress(OSError):
+                place.rename(folder)
+    return folder
+
+
+def run_to_end(*command: str, directory: Path) -> None:
+    """Run a command of a build.
+
+    Raises:
+        subprocess.CalledProcessError: If it fails; it has the output.
+    """
+    subprocess.run(
+        command,
+        cwd=directory,
+        check=True,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
 
 
 def wait_until(answers: Callable[[], bool], what: str) -> None:
