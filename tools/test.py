@@ -31,6 +31,7 @@ def parts() -> dict[str, list[list[str]]]:
         name = package.name.removeprefix("shopify-session-storage").removeprefix("-")
         if name:
             commands[name] = [["pytest", f"packages/{package.name}/tests"]]
+    commands["interop"] = [["pytest", "tools/interop/tests"]]
     for test in sorted((environment.ROOT / "tools" / "tests").glob("test_*.py")):
         name = test.stem.removeprefix("test_")
         commands[name] = [["pytest", f"tools/tests/{test.name}"]]

@@ -42,6 +42,7 @@ COLUMNS: Final = (
 _REQUIRED: Final = ("id", "shop", "state", "isOnline")
 _INTEGERS: Final = ("expires", "refreshTokenExpires", "userId")
 _MIGRATION_PAUSES: Final = (0.05, 0.2, 0.5, 1)
+_NOT_A_NUMBER: Final = re.compile("date|time|text|char|blob", re.IGNORECASE)
 _FLAGS: Final = ("isOnline", "emailVerified", "accountOwner", "collaborator")
 
 
@@ -191,13 +192,13 @@ class SqlSessionStorage(BaseSessionStorage):
 
     async def _is_migrated(self, connection: SqlConnection) -> bool:
         """Tell whether there is nothing to migrate, without writing anything."""
-        existing = await self._existing_columns(connection)
+        existing = await self._columns(connection)
         return existing.keys() >= set(COLUMNS) and await self._migrator(connection).is_up_to_date()
 
     async def _migrate(self, connection: SqlConnection) -> None:
         """Create or upgrade the table, and record it for either language."""
         await self._before_migration(connection)
-        existing = await self._existing_columns(connection)
+        existing = await self._columns(connection)
         if not existing:
             columns = ", ".join(self._column_definition(name) for name in COLUMNS)
             await connection.execute(
@@ -225,6 +226,22 @@ class SqlSessionStorage(BaseSessionStorage):
     def _upgrade_name(self) -> str:
         """Return our own name in the record; it has the table's, since one may serve several."""
         return f"python_upgrade_{self._table}"
+
+    async def _columns(self, connection: SqlConnection) -> dict[str, str]:
+        """Return the declared types of the table's columns, none if there is no table.
+
+        Raises:
+            MigrationError: If the table is one that this storage must leave alone.
+        """
+        columns = await self._existing_columns(connection)
+        expires = columns.get("expires", "")
+        if _NOT_A_NUMBER.search(expires):
+            raise MigrationError(
+                f"{self.backend}: the table {self._table} has another layout: its column expires "
+                f"is {expires}, not an integer. Tables of Prisma and Drizzle are like that; "
+                "give this storage a table of its own (session_table_name)"
+            )
+        return columns
 
     async def _existing_columns(self, connection: SqlConnection) -> dict[str, str]:
         columns = await connection.columns(self._table)

@@ -1,0 +1,1 @@
+"""Shopify's official JavaScript adapters and ours, on one database."""

@@ -1,0 +1,235 @@
+"""One database that both languages can open, on each backend, and what is not kept there."""
+
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+from environment import ROOT
+from shopify_session_storage import BaseSessionStorage
+
+PACKAGES = ROOT / "packages"
+
+
+@dataclass(frozen=True)
+class Space:
+    """A database of its own.
+
+    Attributes:
+        python: Makes a storage of ours on it. An old database may have another table name.
+        javascript: The options of the official adapter, as ``peer.cjs`` takes them.
+        restore: Fills it from a file of golden data.
+    """
+
+    python: Callable[..., BaseSessionStorage]
+    javascript: Mapping[str, Any]
+    restore: Callable[[Path], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A backend that both languages have an adapter for.
+
+    Attributes:
+        name: As in the names of the packages.
+        fixture: The fixture that gives the address of its server; None if it needs none.
+        space: Makes a database from that address, and a folder for files.
+        javascript_drivers: What the official adapter works with.
+        python_drivers: What ours works with.
+        old: The files of its old databases, with their table if it is not the default.
+        others: The files of databases that other packages of Shopify's made, with their table.
+        either_creates: Whether a storage finds nothing at first, and creates what it needs.
+    """
+
+    name: str
+    fixture: str | None
+    space: Callable[[str, Path], AbstractAsyncContextManager[Space]]
+    javascript_drivers: Sequence[str] = ()
+    python_drivers: Sequence[str] = ()
+    old: Mapping[str, str | None] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict)
+    either_creates: bool = True
+
+    @property
+    def data(self) -> Path:
+        """The golden data of the package's own tests."""
+        return PACKAGES / f"shopify-session-storage-{self.name}" / "tests" / "data"
+
+
+def _text(file: Path) -> str:
+    return file.read_text(encoding="utf-8")
+
+
+# --- SQLite ---------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _sqlite(_: str, directory: Path) -> AsyncIterator[Space]:
+    from shopify_session_storage_sqlite import SQLiteSessionStorage
+
+    file = directory / f"{uuid4().hex}.db"
+
+    def python(table: str = "shopify_sessions") -> BaseSessionStorage:
+        return SQLiteSessionStorage(file, session_table_name=table, on_error="raise")
+
+    async def restore(data: Path) -> None:
+        if data.suffix == ".sqlite":
+            shutil.copy(data, file)
+        else:
+            with closing(sqlite3.connect(file)) as connection:
+                connection.executescript(_text(data))
+
+    yield Space(python, {"database": str(file)}, restore)
+
+
+SQLITE = Backend(
+    "sqlite",
+    None,
+    _sqlite,
+    ("sqlite3",),
+    ("aiosqlite",),
+    dict.fromkeys(("sqlite_v1_0.sqlite", "sqlite_v5.sqlite", "sqlite_v5_huge_user_id.sqlite")),
+    {
+        "prisma_sqlite_iso.sql": "Session",
+        "prisma_sqlite_unixepoch.sql": "Session",
+        "drizzle_sqlite.sql": "session",
+    },
+)
+
+
+# --- PostgreSQL -----------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _postgresql(server_url: str, _: Path) -> AsyncIterator[Space]:
+    import asyncpg
+    from servers.postgresql import with_database
+    from shopify_session_storage_postgresql import PostgreSQLSessionStorage
+
+    name = f"interop_{uuid4().hex}"
+    url = with_database(server_url, name)
+
+    async def run_sql(url: str, sql: str) -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(sql)
+        finally:
+            await connection.close()
+
+    def python(table: str = "shopify_sessions") -> BaseSessionStorage:
+        return PostgreSQLSessionStorage(url, session_table_name=table, on_error="raise")
+
+    async def restore(data: Path) -> None:
+        await run_sql(url, _text(data))
+
+    await run_sql(server_url, f'CREATE DATABASE "{name}"')
+    try:
+        # The official adapter takes nothing but the address from a URL.
+        yield Space(python, {"url": urlunsplit(urlsplit(url)._replace(query=""))}, restore)
+    finally:
+        await run_sql(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+POSTGRESQL = Backend(
+    "postgresql",
+    "postgresql_url",
+    _postgresql,
+    ("pg",),
+    ("asyncpg",),
+    {
+        "postgresql_v1_0.sql": None,
+        "postgresql_v1_0_mixed_case_table.sql": "MyAppSessions",
+        "postgresql_v5.sql": None,
+    },
+    {"prisma_postgresql.sql": "Session", "drizzle_postgresql.sql": "session"},
+)
+
+
+# --- MySQL ----------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _mysql(server_url: str, _: Path) -> AsyncIterator[Space]:
+    import aiomysql
+    from aiomysql.connection import CLIENT
+    from servers.mysql import options_of, with_database
+    from shopify_session_storage_mysql import MySQLSessionStorage
+
+    name = f"interop_{uuid4().hex}"
+    url = with_database(server_url, name)
+
+    async def run_sql(url: str, sql: str) -> None:
+        connection = await aiomysql.connect(
+            **options_of(url), autocommit=True, client_flag=CLIENT.MULTI_STATEMENTS
+        )
+        try:
+            await connection.query(sql)
+            while connection._result.has_next:
+                await connection.next_result()
+        finally:
+            await connection.ensure_closed()
+
+    def python(table: str = "shopify_sessions") -> BaseSessionStorage:
+        return MySQLSessionStorage(url, session_table_name=table, on_error="raise")
+
+    async def restore(data: Path) -> None:
+        await run_sql(url, _text(data))
+
+    await run_sql(server_url, f"CREATE DATABASE `{name}`")
+    try:
+        yield Space(python, {"url": urlunsplit(urlsplit(url)._replace(query=""))}, restore)
+    finally:
+        await run_sql(server_url, f"DROP DATABASE `{name}`")
+
+
+MYSQL = Backend(
+    "mysql",
+    "mysql_url",
+    _mysql,
+    ("mysql2",),
+    ("aiomysql",),
+    dict.fromkeys(("mysql_v1_0.sql", "mysql_v5.sql")),
+    {"prisma_mysql.sql": "Session", "drizzle_mysql.sql": "session"},
+)
+
+
+# --- Redis ----------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _redis(url: str, _: Path) -> AsyncIterator[Space]:
+    import golden
+    from redis.asyncio import Redis
+    from shopify_session_storage_redis import RedisSessionStorage
+
+    prefix = f"interop {uuid4().hex}"
+
+    async def restore(data: Path) -> None:
+        async with Redis.from_url(url) as client:
+            for row in golden.load(data):
+                key = row["key"].replace("shopify_sessions", prefix)
+                await client.set(key, row["value"].replace("shopify_sessions_", f"{prefix}_"))
+
+    yield Space(
+        lambda: RedisSessionStorage(url, session_key_prefix=prefix, on_error="raise"),
+        {"url": url, "prefix": prefix},
+        restore,
+    )
+
+
+REDIS = Backend(
+    "redis",
+    "redis_url",
+    _redis,
+    ("redis",),
+    ("redis",),
+    dict.fromkeys(("redis_v1_0_keys.json", "redis_v4_keys.json")),
+)
+
+
+BACKENDS = (SQLITE, POSTGRESQL, MYSQL, REDIS)
