@@ -1,1 +1,5 @@
-"""Being written."""
+"""Session storage for Shopify apps in DynamoDB."""
+
+from shopify_session_storage_dynamodb.storage import DynamoDBSessionStorage, open_url
+
+__all__ = ["DynamoDBSessionStorage", "open_url"]

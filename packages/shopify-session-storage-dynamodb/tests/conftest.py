@@ -1,0 +1,70 @@
+"""Tables of their own for tests, and what looks at the items."""
+
+from uuid import uuid4
+
+import aioboto3
+import pytest
+import pytest_asyncio
+from shopify_session_storage_dynamodb import DynamoDBSessionStorage
+
+from .between import Between
+
+# It loads the description of the service once for all tests.
+SESSION = aioboto3.Session()
+
+
+def client_options(url: str, **options):
+    """Return the options of a client of the test server, which takes any credentials."""
+    return {
+        "endpoint_url": url,
+        "region_name": "eu-west-1",
+        "aws_access_key_id": "tester",
+        "aws_secret_access_key": "sekret",
+        **options,
+    }
+
+
+@pytest.fixture
+def table() -> str:
+    """Return the name of a table that no other test uses."""
+    return f"Test.table_{uuid4().hex}"
+
+
+@pytest_asyncio.fixture
+async def raw(dynamodb_url):
+    """Return a client to look at items with, and to write them."""
+    async with SESSION.client("dynamodb", **client_options(dynamodb_url)) as client:
+        yield client
+
+
+@pytest.fixture
+def make(dynamodb_url, table):
+    """Return what makes a storage that raises failures, with a table of its own."""
+
+    def make(url: str = dynamodb_url, **options) -> DynamoDBSessionStorage:
+        return DynamoDBSessionStorage(
+            **{
+                "session_table_name": table,
+                "session": SESSION,
+                "client_options": client_options(url),
+                "create_table": True,
+                "on_error": "raise",
+                **options,
+            }
+        )
+
+    return make
+
+
+@pytest_asyncio.fixture
+async def storage(make):
+    """Return such a storage, which is open."""
+    async with make() as storage:
+        yield storage
+
+
+@pytest_asyncio.fixture
+async def between(dynamodb_url):
+    """Return what stands between a storage and the server."""
+    async with Between(dynamodb_url) as between:
+        yield between
