@@ -28,9 +28,8 @@ def examples():
 
 @pytest.mark.parametrize(("source", "variable"), [*examples()])
 def test_example_runs(source: str, variable: str | None, tmp_path: Path, request):
-    variables = {**os.environ}
-    if variable is not None:
-        variables[variable] = request.getfixturevalue(variable.lower())
+    address = {} if variable is None else {variable: request.getfixturevalue(variable.lower())}
+    variables = {**os.environ, **address}  # a fixture may set more, such as an API token
     if "SessionStorageBattery" in source:
         file = tmp_path / "test_example.py"
         file.write_text(source, encoding="utf-8")

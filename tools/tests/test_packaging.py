@@ -13,8 +13,16 @@ import environment
 import pytest
 
 PACKAGES = environment.packages()
+AWS_SDK = {
+    "aioboto3", "aiobotocore", "aiofiles", "aiohappyeyeballs", "aiohttp", "aioitertools",
+    "aiosignal", "attrs", "boto3", "botocore", "frozenlist", "idna", "jmespath", "multidict",
+    "propcache", "python_dateutil", "s3transfer", "six", "typing_extensions", "urllib3",
+    "wrapt", "yarl",
+}  # fmt: skip
 # What each package may bring with it besides core.
 DRIVERS = {
+    "dynamodb": AWS_SDK,
+    "kv-style": set(),
     "memory": set(),
     "mysql": {"aiomysql", "pymysql"},
     "postgresql": {"asyncpg"},

@@ -50,6 +50,7 @@ class BaseSessionStorage(SessionStorage):
         data_errors: Those that can be the fault of one session in a group; the group is repeated
             one by one. They are not failures of the backend.
         max_groups: How many groups of one kind may be under way at once.
+        max_write_groups: The same for stores and deletes; None for as many.
         max_group_items: How many ids or sessions one call of a hook gets at most.
         max_group_bytes: How many bytes of text the sessions of one group have at most; ``_open``
             may set it to what the backend takes.
@@ -65,6 +66,7 @@ class BaseSessionStorage(SessionStorage):
     connection_errors: ClassVar[tuple[type[Exception], ...]] = ()
     data_errors: ClassVar[tuple[type[Exception], ...]] = ()
     max_groups: ClassVar[int] = 2
+    max_write_groups: ClassVar[int | None] = None
     max_group_items: ClassVar[int] = 500
     max_group_bytes: int = 1_000_000
 
@@ -275,7 +277,7 @@ class BaseSessionStorage(SessionStorage):
 
     def _lane(self, *, ordered: bool, items: int | None = None) -> Lane:
         return Lane(
-            groups=self.max_groups,
+            groups=(self.max_write_groups if ordered else None) or self.max_groups,
             items=items or self.max_group_items,
             size=self.max_group_bytes,
             ordered=ordered,

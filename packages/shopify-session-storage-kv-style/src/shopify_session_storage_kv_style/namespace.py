@@ -1,0 +1,146 @@
+"""What a namespace of keys and values is, and how many keys at once are read and written."""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Final, Protocol, TypeVar, runtime_checkable
+
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+AT_ONCE: Final = 6
+"""How many calls to a namespace are under way at once: as many connections as a Worker has."""
+
+
+class KVNamespaceError(Exception):
+    """A namespace failed. The text shows no value that is stored."""
+
+
+@runtime_checkable
+class KVNamespace(Protocol):
+    """Keeps texts under keys, as a namespace of Workers KV does. Reads may be stale for a while.
+
+    Whatever its methods raise counts as a failure of the backend. Of a :class:`KVNamespaceError`
+    or an OSError messages show the text, of others the type alone, since they may repeat a value.
+    """
+
+    async def get(self, key: str) -> str | None:
+        """Return the text under *key* (at most 512 bytes of UTF-8), or None."""
+
+    async def put(self, key: str, value: str) -> object:
+        """Put a text under *key*, in place of what is there."""
+
+    async def delete(self, key: str) -> object:
+        """Delete what is under *key*; there need not be anything."""
+
+
+@runtime_checkable
+class BulkKVNamespace(KVNamespace, Protocol):
+    """A namespace that takes many keys in one call, however many. It need not be one."""
+
+    async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
+        """Return the text under each key; one without a text is None or left out."""
+
+    async def put_many(self, pairs: Mapping[str, str]) -> object:
+        """Put a text under each key, in any order. If it fails, some may be put."""
+
+    async def delete_many(self, keys: Sequence[str]) -> object:
+        """Delete what is under each key, in any order. If it fails, some may be deleted."""
+
+
+class Keys:
+    """Reads and writes keys of a namespace: by its bulk calls if it has some, else one by one.
+
+    Args:
+        namespace: The namespace.
+
+    Raises:
+        KVNamespaceError: Or an OSError, from every method, if the namespace fails.
+        TypeError: If it gives something else than texts.
+    """
+
+    def __init__(self, namespace: KVNamespace) -> None:
+        self._namespace = namespace
+        self._bulk = namespace if isinstance(namespace, BulkKVNamespace) else None
+
+    async def get(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return the texts that there are, by key."""
+        values: Mapping[str, str | None]
+        with _failures():
+            if self._bulk is not None and len(keys) > 1:
+                values = await self._bulk.get_many(keys)
+            else:
+                values = await each(self._namespace.get, keys)
+        for value in values.values():
+            if not isinstance(value, str | None):
+                raise TypeError(f"a KVNamespace gives str or None, not {type(value).__name__}")
+        return {key: value for key, value in values.items() if value is not None}
+
+    async def put(self, pairs: Mapping[str, str]) -> None:
+        """Put a text under each key."""
+        with _failures():
+            if self._bulk is not None and len(pairs) > 1:
+                await self._bulk.put_many(pairs)
+            else:
+                await each(lambda key: self._namespace.put(key, pairs[key]), [*pairs])
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Delete what is under each key."""
+        with _failures():
+            if self._bulk is not None and len(keys) > 1:
+                await self._bulk.delete_many(keys)
+            else:
+                await each(self._namespace.delete, keys)
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except (KVNamespaceError, OSError):
+        raise
+    except Exception as error:
+        raise KVNamespaceError(type(error).__name__) from error
+
+
+async def each(call: Callable[[_T], Awaitable[_R]], items: Sequence[_T]) -> dict[_T, _R]:
+    """Call for each item, a few at a time, and return the results by item.
+
+    After a failure no further call is made, and those under way are waited for.
+    """
+    results: dict[_T, _R] = {}
+    waiting = deque(items)
+
+    async def work() -> None:
+        try:
+            while waiting:
+                item = waiting.popleft()
+                results[item] = await call(item)
+        except BaseException:
+            waiting.clear()
+            raise
+
+    if len(items) <= 1:
+        await work()
+        return results
+    workers = (work() for _ in range(min(AT_ONCE, len(items))))
+    for outcome in await asyncio.gather(*workers, return_exceptions=True):
+        if outcome is not None:
+            raise outcome
+    return results
+
+
+def parts(items: Sequence[_T], size: int) -> list[Sequence[_T]]:
+    """Cut a sequence into parts of at most *size*."""
+    return [items[first : first + size] for first in range(0, len(items), size)]
+
+
+def pauses() -> Iterator[float]:
+    """Give how long to wait before each further try, in seconds; about six in all.
+
+    Workers KV takes one write a second to a key. Chance keeps processes apart that fail together.
+    """
+    for longest in (0.5, 1.0, 2.0, 4.0):
+        yield longest * random.uniform(0.6, 1.0)  # noqa: S311  # nothing to guess here
