@@ -1,5 +1,6 @@
 """One database that both languages can open, on each backend, and what is not kept there."""
 
+import os
 import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -232,4 +233,103 @@ REDIS = Backend(
 )
 
 
-BACKENDS = (SQLITE, POSTGRESQL, MYSQL, REDIS)
+# --- MongoDB --------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _mongodb(url: str, _: Path) -> AsyncIterator[Space]:
+    from pymongo import AsyncMongoClient
+    from shopify_session_storage_mongodb import MongoDBSessionStorage
+
+    database = f"interop_{uuid4().hex}"
+    try:
+        yield Space(
+            lambda: MongoDBSessionStorage(url, database, on_error="raise"),
+            {"url": url, "database": database},
+            _nothing_old,
+        )
+    finally:
+        async with AsyncMongoClient[Any](url) as client:
+            await client.drop_database(database)
+
+
+MONGODB = Backend("mongodb", "mongodb_url", _mongodb, ("mongodb",), ("motor", "pymongo"))
+
+
+# --- DynamoDB -------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _dynamodb(endpoint: str, _: Path) -> AsyncIterator[Space]:
+    import aioboto3
+    from shopify_session_storage_dynamodb import DynamoDBSessionStorage
+
+    table = f"interop_{uuid4().hex}"
+    session = aioboto3.Session("local", "local", region_name="us-east-1")
+
+    def python() -> BaseSessionStorage:
+        return DynamoDBSessionStorage(
+            session_table_name=table,
+            session=session,
+            client_options={"endpoint_url": endpoint},
+            create_table=True,
+            on_error="raise",
+        )
+
+    options = {"endpoint": endpoint, "region": "us-east-1", "table": table}
+    yield Space(python, options, _nothing_old)
+    async with session.client("dynamodb", endpoint_url=endpoint) as client:
+        await client.delete_table(TableName=table)
+
+
+DYNAMODB = Backend(
+    "dynamodb",
+    "dynamodb_url",
+    _dynamodb,
+    ("@aws-sdk/client-dynamodb", "@aws-sdk/util-dynamodb"),
+    ("aioboto3", "aiobotocore"),
+    either_creates=False,  # the official adapter never does
+)
+
+
+# --- Workers KV -----------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _kv_style(url: str, _: Path) -> AsyncIterator[Space]:
+    import golden
+    from shopify_session_storage_kv_style import CloudflareKVNamespace, KVSessionStorage
+
+    parts = urlsplit(url)
+    account, namespace = parts.netloc, parts.path[1:]
+    base_url = parts.query.partition("=")[2]
+    token = os.environ["CLOUDFLARE_API_TOKEN"]
+    async with CloudflareKVNamespace(account, namespace, token, base_url=base_url) as kv:
+
+        async def restore(data: Path) -> None:
+            for row in golden.load(data):
+                await kv.put(row["key"], row["value"])
+
+        address = f"{base_url}/accounts/{account}/storage/kv/namespaces/{namespace}"
+        yield Space(
+            lambda: KVSessionStorage(kv, on_error="raise"),
+            {"url": address, "token": token},
+            restore,
+        )
+
+
+KV = Backend(
+    "kv-style",
+    "kv_url",
+    _kv_style,
+    (),
+    ("httpx",),
+    dict.fromkeys(("kv_v4_keys.json",)),
+)
+
+
+async def _nothing_old(_: Path) -> None:
+    raise NotImplementedError("there is no older layout")
+
+
+BACKENDS = (SQLITE, POSTGRESQL, MYSQL, REDIS, MONGODB, DYNAMODB, KV)

@@ -53,10 +53,16 @@ def _differences(names: Sequence[str]) -> list[list[str]]:
     return [[what, *("yes" if name in where else "" for name in names)] for what, where in facts]
 
 
+def versions(name: str) -> str:
+    """Return the versions of both sides for a backend."""
+    return "; ".join(_versions(name)[1:])
+
+
 def _versions(name: str) -> list[str]:
     packages = json.loads(PACKAGES.read_text(encoding="utf-8"))["dependencies"]
     backend = next(backend for backend in BACKENDS if backend.name == name)
-    theirs = [f"@shopify/shopify-app-session-storage-{name}", *backend.javascript_drivers]
+    their_name = name.removesuffix("-style")
+    theirs = [f"@shopify/shopify-app-session-storage-{their_name}", *backend.javascript_drivers]
     ours = [f"shopify-session-storage-{name}", *backend.python_drivers]
     return [
         name,

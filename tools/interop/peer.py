@@ -120,13 +120,10 @@ def running_peer() -> Iterator[Peer]:
     Raises:
         NoServerError: If Node is missing, or npm fails.
     """
-    need(("node", "npm"), ())
-    folder = built("interop", [PACKAGES], _install)
-    environment = {**os.environ, "NODE_PATH": str(folder / "node_modules")}
+    environment = {**os.environ, "NODE_PATH": str(installed_packages())}
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
             ["node", str(HERE / "peer.cjs")],
-            cwd=folder,
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -144,6 +141,16 @@ def running_peer() -> Iterator[Peer]:
                     process.wait(timeout=10)
                 except subprocess.TimeoutExpired:
                     process.kill()
+
+
+def installed_packages() -> Path:
+    """Return the folder with the packages of ``package.json``, for ``NODE_PATH``.
+
+    Raises:
+        NoServerError: If Node is missing, or npm fails.
+    """
+    need(("node", "npm"), ())
+    return built("interop", [PACKAGES], _install) / "node_modules"
 
 
 def _install(folder: Path) -> None:

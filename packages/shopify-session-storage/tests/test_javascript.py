@@ -13,10 +13,12 @@ from pathlib import Path
 import pytest
 from shopify_session_storage import (
     AuthScopes,
+    CorruptSessionError,
     InvalidSessionError,
     Session,
     offline_session_id,
     online_session_id,
+    read_property_array,
     sanitize_shop,
 )
 
@@ -134,6 +136,22 @@ def test_pairs_are_read_as_javascript_reads_them(record):
                 Session.from_property_array(pairs, record["flag"])
         else:
             session = Session.from_property_array(pairs, record["flag"])
+            assert results(session) == recorded(record)
+
+
+@each("read")
+def test_stored_pairs_are_read_as_javascript_reads_them_but_for_empty_refresh_tokens(record):
+    entries = VECTORS["bases"][record["base"]] + record["pairs"]
+    if not record["flag"]:
+        return  # stored pairs have user data
+    for pairs in (entries, [(key, with_floats(value)) for key, value in entries]):
+        if is_unusable(record):
+            with pytest.raises(CorruptSessionError):
+                read_property_array(pairs)
+        else:
+            session = read_property_array(pairs)
+            if session.refresh_token == "":
+                session.refresh_token = None
             assert results(session) == recorded(record)
 
 

@@ -17,7 +17,7 @@ from shopify_session_storage import (
     SqlConnection,
     SqlSessionStorage,
 )
-from shopify_session_storage.sql import COLUMNS
+from shopify_session_storage.stored import COLUMNS
 from shopify_session_storage.urls import url_with_credentials
 
 from shopify_session_storage_mysql import connections

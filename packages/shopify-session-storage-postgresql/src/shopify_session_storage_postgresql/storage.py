@@ -18,7 +18,7 @@ from shopify_session_storage import (
     SqlConnection,
     SqlSessionStorage,
 )
-from shopify_session_storage.sql import COLUMNS
+from shopify_session_storage.stored import COLUMNS
 from shopify_session_storage.urls import url_with_credentials
 
 _AnyConnection: TypeAlias = asyncpg.Connection | PoolConnectionProxy

@@ -17,7 +17,7 @@ from shopify_session_storage import (
     SqlSessionStorage,
 )
 from shopify_session_storage.base import to_the_end
-from shopify_session_storage.sql import COLUMNS
+from shopify_session_storage.stored import COLUMNS
 
 _T = TypeVar("_T")
 

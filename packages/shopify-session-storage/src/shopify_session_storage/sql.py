@@ -14,30 +14,16 @@ from typing import Any, ClassVar, Final
 
 from shopify_session_storage.base import BaseSessionStorage, OnError, cause_of
 from shopify_session_storage.dialect import Dialect
-from shopify_session_storage.errors import InvalidSessionError, MigrationError
-from shopify_session_storage.javascript import (
-    js_date,
-    js_flag,
-    js_is_online,
-    js_string,
-    js_user_id,
-    to_milliseconds,
-)
+from shopify_session_storage.errors import MigrationError
+from shopify_session_storage.javascript import to_milliseconds
 from shopify_session_storage.migrations import (
     MigrationOperation,
     RdbmsSessionStorageMigrator,
     RdbmsSessionStorageMigratorOptions,
     SqlConnection,
 )
-from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
-from shopify_session_storage.stored import read_stored
-
-COLUMNS: Final = (
-    "id", "shop", "state", "isOnline", "scope", "expires", "accessToken", "refreshToken",
-    "refreshTokenExpires", "userId", "firstName", "lastName", "email", "locale", "emailVerified",
-    "accountOwner", "collaborator",
-)  # fmt: skip
-"""The columns that every statement names, in the order of the property array."""
+from shopify_session_storage.session import AssociatedUser, Session
+from shopify_session_storage.stored import COLUMNS, read_stored, session_from_values
 
 _REQUIRED: Final = ("id", "shop", "state", "isOnline")
 _INTEGERS: Final = ("expires", "refreshTokenExpires", "userId")
@@ -349,52 +335,8 @@ class SqlSessionStorage(BaseSessionStorage):
         return [read_stored(self._to_session, row, row[0]) for row in rows]
 
     def _to_session(self, row: Sequence[Any]) -> Session:
-        """Read the values of :data:`COLUMNS` with JavaScript's coercions."""
-        (
-            id, shop, state, online, scope, expires, access_token, refresh_token,
-            refresh_token_expires, user_id, first_name, last_name, email, locale, email_verified,
-            account_owner, collaborator,
-        ) = row  # fmt: skip
-        # The tests for what is usual spare most of the calls: this is the hot path of a load.
-        is_online = online if online is True or online is False else js_is_online(online)
-        if not (type(id) is type(shop) is type(state) is str):
-            raise InvalidSessionError("id, shop or state is missing or not a string")
-        if type(access_token) is not str and access_token is not None:
-            raise InvalidSessionError("accessToken is not a string")
-        if type(scope) is not str:
-            scope = js_string(scope, "scope")
-        if type(refresh_token) is not str:
-            refresh_token = js_string(refresh_token, "refreshToken")
-        info = None
-        if is_online:
-            info = OnlineAccessInfo(
-                AssociatedUser(
-                    js_user_id(user_id),
-                    js_string(first_name, "firstName"),
-                    js_string(last_name, "lastName"),
-                    js_string(email, "email"),
-                    js_flag(email_verified),
-                    js_flag(account_owner),
-                    js_flag(collaborator),
-                    js_string(locale, "locale"),
-                )
-            )
-        return Session(
-            id=id,
-            shop=shop,
-            state=state,
-            is_online=is_online,
-            scope=scope,
-            expires=js_date(expires, "expires", self.dialect.expires_unit),
-            access_token=access_token,
-            refresh_token=refresh_token,
-            refresh_token_expires=js_date(
-                refresh_token_expires,
-                "refreshTokenExpires",
-                self.dialect.refresh_token_expires_unit,
-            ),
-            online_access_info=info,
-        )
+        dialect = self.dialect
+        return session_from_values(row, dialect.expires_unit, dialect.refresh_token_expires_unit)
 
 
 _NOBODY: Final = AssociatedUser()

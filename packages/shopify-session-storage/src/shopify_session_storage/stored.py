@@ -2,14 +2,31 @@
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from shopify_session_storage.errors import CorruptSessionError, InvalidSessionError
-from shopify_session_storage.session import OnlineAccessInfo, Session
+from shopify_session_storage.javascript import (
+    js_date,
+    js_flag,
+    js_is_online,
+    js_string,
+    js_user_id,
+)
+from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
 
 _Stored = TypeVar("_Stored")
+
+COLUMNS: Final = (
+    "id", "shop", "state", "isOnline", "scope", "expires", "accessToken", "refreshToken",
+    "refreshTokenExpires", "userId", "firstName", "lastName", "email", "locale", "emailVerified",
+    "accountOwner", "collaborator",
+)  # fmt: skip
+"""The keys of the property array in its order, which are the columns in SQL, too."""
+
+_KEYS: Final = frozenset(COLUMNS)
 
 
 def copy_session(session: Session) -> Session:
@@ -65,6 +82,66 @@ def read_stored(read: Callable[[_Stored], Session], stored: _Stored, id: object 
     raise CorruptSessionError(f"stored session {id!r} cannot be read: {reason}")
 
 
+def session_from_values(
+    values: Sequence[Any], expires_unit: int = 1, refresh_token_expires_unit: int = 1
+) -> Session:
+    """Make a session of the values of :data:`COLUMNS`, with JavaScript's coercions.
+
+    Unlike ``Session.from_property_array()`` it keeps an empty refresh token.
+
+    Args:
+        values: None where there is none.
+        expires_unit: Unit of ``expires``, in milliseconds.
+        refresh_token_expires_unit: Unit of ``refreshTokenExpires``, in milliseconds.
+
+    Raises:
+        InvalidSessionError: If a value is missing or cannot be coerced.
+    """
+    (
+        id, shop, state, online, scope, expires, access_token, refresh_token,
+        refresh_token_expires, user_id, first_name, last_name, email, locale, email_verified,
+        account_owner, collaborator,
+    ) = values  # fmt: skip
+    # The tests for what is usual spare most of the calls: this is the hot path of a load.
+    is_online = online if online is True or online is False else js_is_online(online)
+    if not (type(id) is type(shop) is type(state) is str):
+        raise InvalidSessionError("id, shop or state is missing or not a string")
+    if type(access_token) is not str and access_token is not None:
+        raise InvalidSessionError("accessToken is not a string")
+    if type(scope) is not str:
+        scope = js_string(scope, "scope")
+    if type(refresh_token) is not str:
+        refresh_token = js_string(refresh_token, "refreshToken") if js_flag(refresh_token) else None
+    info = None
+    if is_online:
+        info = OnlineAccessInfo(
+            AssociatedUser(
+                js_user_id(user_id),
+                js_string(first_name, "firstName"),
+                js_string(last_name, "lastName"),
+                js_string(email, "email"),
+                js_flag(email_verified),
+                js_flag(account_owner),
+                js_flag(collaborator),
+                js_string(locale, "locale"),
+            )
+        )
+    return Session(
+        id=id,
+        shop=shop,
+        state=state,
+        is_online=is_online,
+        scope=scope,
+        expires=js_date(expires, "expires", expires_unit),
+        access_token=access_token,
+        refresh_token=refresh_token,
+        refresh_token_expires=js_date(
+            refresh_token_expires, "refreshTokenExpires", refresh_token_expires_unit
+        ),
+        online_access_info=info,
+    )
+
+
 def read_property_array(entries: Sequence[Sequence[Any]], id: object = None) -> Session:
     """Read a stored property array, for the layouts that keep one.
 
@@ -74,16 +151,22 @@ def read_property_array(entries: Sequence[Sequence[Any]], id: object = None) -> 
     Raises:
         CorruptSessionError: If it cannot be read.
     """
+    return read_stored(_session_from_pairs, entries, id)
 
-    def read(entries: Sequence[Sequence[Any]]) -> Session:
-        session = Session.from_property_array(entries, return_user_data=True)
-        if session.refresh_token is None and any(
-            key.lower() == "refreshtoken" and value == "" for key, value in entries
-        ):
-            session.refresh_token = ""
-        return session
 
-    return read_stored(read, entries, id)
+def _session_from_pairs(entries: Sequence[Sequence[Any]]) -> Session:
+    values: dict[Any, Any] = {}
+    with suppress(TypeError, ValueError):  # if they are not pairs
+        values.update(entries)  # type: ignore[arg-type]  # pairs of any length, until it is tried
+    if len(values) == len(entries) and values.keys() <= _KEYS:
+        return session_from_values([values.get(key) for key in COLUMNS])
+    # From an old release, or by another program.
+    session = Session.from_property_array(entries, return_user_data=True)
+    if session.refresh_token is None and any(
+        key.lower() == "refreshtoken" and value == "" for key, value in entries
+    ):
+        session.refresh_token = ""
+    return session
 
 
 # As JSON.stringify() spells it: without spaces, and without escapes that JSON does not demand.

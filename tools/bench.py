@@ -1,0 +1,74 @@
+"""Measures ours beside the bare Python drivers and the official JavaScript adapters.
+
+python3 tools/bench.py                     all backends, about a quarter of an hour
+python3 tools/bench.py postgresql redis    some of them
+python3 tools/bench.py --help              how long and how much
+
+On private servers, alternating in one run, so that the ratios mean something on any machine.
+"""
+
+import environment
+
+environment.enter()
+
+import argparse  # noqa: E402  # the environment comes first
+import json  # noqa: E402
+import platform  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Sequence  # noqa: E402
+from datetime import UTC, datetime  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+from bench import inprocess, report, run  # noqa: E402
+from interop.backends import BACKENDS  # noqa: E402
+from interop.matrix import versions  # noqa: E402
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure what *arguments* name, and write the report."""
+    names = [backend.name for backend in BACKENDS]
+    parser = argparse.ArgumentParser(description="Measures the adapters.")
+    parser.add_argument("backend", nargs="*", help=f"of {', '.join(names)}; default: all")
+    parser.add_argument("--rounds", type=int, default=5, help="the median of these counts (5)")
+    parser.add_argument(
+        "--seconds", type=float, default=0.4, help="of each operation and round (0.4)"
+    )
+    parser.add_argument(
+        "--growth",
+        type=int,
+        default=100_000,
+        metavar="SESSIONS",
+        help="how far to let the database grow (100000; 1000000 takes minutes a backend)",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=environment.ROOT / "bench-results", help="a folder"
+    )
+    chosen = parser.parse_args(arguments)
+    unknown = set(chosen.backend) - set(names)
+    if unknown:
+        parser.error(f"unknown backend {min(unknown)!r}; the backends are: {', '.join(names)}")
+
+    results: dict[str, Any] = {
+        "machine": run.machine(),
+        "python": platform.python_version(),
+        "node": run.node_version(),
+        "date": datetime.now(UTC).date().isoformat(),
+        "versions": {},
+        "backends": {},
+    }
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    results["inprocess"] = inprocess.measure()
+    for backend in BACKENDS:
+        if backend.name in (chosen.backend or names):
+            results["versions"][backend.name] = versions(backend.name)
+            results["backends"][backend.name] = run.backend(
+                backend, rounds=chosen.rounds, seconds=chosen.seconds, growth=chosen.growth
+            )
+            (chosen.out / "results.json").write_text(json.dumps(results, indent=1))
+    report.write(results, chosen.out)
+    print((chosen.out / "report.md").read_text())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""Ours, the bare Python drivers and the official JavaScript adapters, measured in one run."""

@@ -1,0 +1,239 @@
+"""Measures one backend: the three subjects in turn, on one database."""
+
+import asyncio
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from interop.backends import Backend, Space
+from servers.discovery import Server
+from servers.kv import TOKEN
+
+from bench.subjects import SUBJECTS, latency, working
+from bench.workload import OPERATIONS
+
+CONCURRENCIES = (1, 16, 64)
+STORED = 1000
+LATENCY_MILLISECONDS = 1.0
+WITH_LATENCY = ("store", "load", "find")
+GROWING = ("load", "find")
+_MOST = 200_000  # calls of one run
+_INDEXED_BY_OURS = (
+    "sqlite",
+    "postgresql",
+    "mysql",
+    "mongodb",
+)  # the official adapters have no index
+
+
+def machine() -> str:
+    """Return what this runs on."""
+    model = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        lines = info.read_text(encoding="utf-8").splitlines()
+        model = next((x.split(":")[1].strip() for x in lines if x.startswith("model name")), model)
+    return f"{model}, {os.cpu_count()} cores, {platform.system()}"
+
+
+def node_version() -> str:
+    """Return the version of Node."""
+    output = subprocess.run(
+        ["node", "--version"], capture_output=True, check=True, text=True
+    ).stdout
+    return output.strip().removeprefix("v")
+
+
+def backend(backend: Backend, *, rounds: int, seconds: float, growth: int) -> dict[str, Any]:
+    """Measure a backend on a private server.
+
+    Args:
+        backend: Which.
+        rounds: How often each figure is taken; the median counts.
+        seconds: How long an operation of a subject is measured in a round.
+        growth: How many sessions the database is to have in the end.
+
+    Returns:
+        Figures by setting, operation, concurrency (or number of sessions) and subject.
+    """
+    results: dict[str, Any] = {}
+    with _databases(backend) as (spaces, place), ExitStack() as stack:
+        bench = _Bench(backend, stack, spaces, rounds, seconds)
+        bench.store_more(STORED)
+        results["local"] = bench.measure_all(OPERATIONS)
+        if backend.fixture is not None:
+            with bench.latency(place):
+                results["latency"] = bench.measure_all(WITH_LATENCY)
+        results["growth"] = {operation: {} for operation in GROWING}
+        size = STORED
+        while size <= growth:
+            bench.store_more(size)
+            bench.setting = f"{size} sessions stored, "
+            for operation in GROWING:
+                results["growth"][operation][str(size)] = bench.measure(operation, 16)
+            size *= 10
+    return results
+
+
+class _Bench:
+    """Measures operations one after the other, and says how it goes.
+
+    Attributes:
+        setting: Said before each line of progress.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        stack: ExitStack,
+        spaces: Mapping[str, Space],
+        rounds: int,
+        seconds: float,
+    ) -> None:
+        self._backend = backend
+        self._spaces = spaces
+        self._rounds = rounds
+        self._seconds = seconds
+        self._stored = 0
+        self._next = 10_000_000  # sessions that are stored and deleted within a run
+        self.setting = ""
+        self._workers = {
+            subject: stack.enter_context(working(subject, backend.name, space.javascript))
+            for subject, space in spaces.items()
+        }
+        # On the table of the official adapter ours would create the index that it lacks.
+        self._helpers = {
+            subject: self._workers["ours"]
+            if space is spaces["ours"]
+            else stack.enter_context(working("raw", backend.name, space.javascript))
+            for subject, space in spaces.items()
+        }
+
+    def store_more(self, size: int) -> None:
+        """Have so many sessions stored in all."""
+        for helper in dict.fromkeys(self._helpers.values()):
+            if size > self._stored:
+                helper.prepare(self._stored, size - self._stored)
+        self._stored = size
+
+    @contextmanager
+    def latency(self, place: Path) -> Iterator[None]:
+        """Measure with network latency."""
+        near = self._workers
+        with ExitStack() as stack:
+            far = {}
+            for subject, space in self._spaces.items():
+                options = stack.enter_context(
+                    latency(space.javascript, LATENCY_MILLISECONDS, place)
+                )
+                far[subject] = stack.enter_context(working(subject, self._backend.name, options))
+            self._workers = far
+            self.setting = f"{LATENCY_MILLISECONDS:g} ms of latency, "
+            yield
+            self._workers = near
+            self.setting = ""
+
+    def measure_all(self, operations: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Return the medians by operation, concurrency and subject."""
+        return {
+            operation: {
+                str(concurrency): self.measure(operation, concurrency)
+                for concurrency in CONCURRENCIES
+            }
+            for operation in operations
+        }
+
+    def measure(self, operation: str, concurrency: int) -> dict[str, dict[str, float]]:
+        """Return the medians by subject."""
+        what = f"{self._backend.name}: {self.setting}{operation}, {concurrency} at a time"
+        print(f"{what} ... ", end="", flush=True, file=sys.stderr)
+        counts = {}
+        for subject in self._workers:
+            trial = self._run(subject, operation, max(50, concurrency), concurrency)
+            wanted = int(trial["rate"] * self._seconds)
+            counts[subject] = min(max(wanted, 2 * concurrency, 10), _MOST)
+        figures: dict[str, list[dict[str, float]]] = {subject: [] for subject in self._workers}
+        order = list(self._workers)
+        for _ in range(self._rounds):
+            for subject in order:
+                run = self._run(subject, operation, counts[subject], concurrency)
+                figures[subject].append(run)
+            order.append(order.pop(0))
+        medians = {
+            subject: {key: median(run[key] for run in runs) for key in runs[0]}
+            for subject, runs in figures.items()
+        }
+        rates = ", ".join(f"{subject} {each['rate']:.0f}/s" for subject, each in medians.items())
+        print(rates, flush=True, file=sys.stderr)
+        return medians
+
+    def _run(self, subject: str, operation: str, count: int, concurrency: int) -> dict[str, float]:
+        worker, helper = self._workers[subject], self._helpers[subject]
+        first = self._next
+        sessions = -(-count // 10) * 100 if operation == "delete 10" else -(-count // 10) * 10
+        self._next += sessions
+        if operation.startswith("delete"):
+            helper.prepare(first, sessions)
+        result = worker.measure(
+            operation, first=first, stored=self._stored, count=count, concurrency=concurrency
+        )
+        if operation.startswith(("store new", "delete")):  # what is left over
+            helper.measure("delete 10", first=first, stored=0, count=sessions // 10, concurrency=16)
+        return result
+
+
+@contextmanager
+def _databases(backend: Backend) -> Iterator[tuple[dict[str, Space], Path]]:
+    """Give each subject its database: ours and the bare driver one, the official adapter its own.
+
+    Where the layout leaves nothing to choose, all three share one.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-") as directory,
+        asyncio.Runner() as runner,
+        ExitStack() as stack,
+    ):
+        os.environ["CLOUDFLARE_API_TOKEN"] = TOKEN
+        url = stack.enter_context(_server(backend).run()) if backend.fixture else ""
+        shared = _opened(stack, runner, backend.space(url, Path(directory)))
+        runner.run(_create(shared))
+        spaces = dict.fromkeys(SUBJECTS, shared)
+        if backend.name in _INDEXED_BY_OURS:
+            spaces["JavaScript"] = _opened(stack, runner, backend.space(url, Path(directory)))
+            with working("JavaScript", backend.name, spaces["JavaScript"].javascript):
+                pass  # creates its table
+        yield spaces, Path(directory)
+
+
+def _opened(stack: ExitStack, runner: asyncio.Runner, opened: Any) -> Space:
+    space: Space = runner.run(_enter(opened))
+    stack.callback(lambda: runner.run(_leave(opened)))
+    return space
+
+
+async def _enter(opened: Any) -> Space:
+    space: Space = await opened.__aenter__()
+    return space
+
+
+async def _leave(opened: Any) -> None:
+    await opened.__aexit__(None, None, None)
+
+
+async def _create(space: Space) -> None:
+    async with space.python():
+        pass
+
+
+def _server(backend: Backend) -> Server:
+    from servers import plugin
+
+    server: Server = getattr(plugin, backend.name.replace("-style", "").upper())
+    return server

@@ -1,0 +1,58 @@
+"""A process that runs one Python subject on request; ``worker.cjs`` does the same in Node.
+
+Reads one JSON request a line, writes one JSON answer a line.
+"""
+
+import asyncio
+import importlib
+import json
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+from bench.measuring import measure
+from bench.workload import id_of, number_of, session_of, shop_of
+
+PREPARING = 256
+
+
+def calls(subject: Any, request: dict[str, Any]) -> Callable[[int], Awaitable[Any]]:
+    """Return what does call number so-and-so of the operation, its input made beforehand."""
+    operation, first, stored = request["operation"], request["first"], request["stored"]
+    numbers = [number_of(operation, first, index, stored) for index in range(request["count"])]
+    inputs: list[Any]
+    if operation.startswith("store"):
+        call, inputs = subject.store, [session_of(number) for number in numbers]
+    elif operation == "find":
+        call, inputs = subject.find, [shop_of(number) for number in numbers]
+    elif operation == "delete 10":
+        call = subject.delete_many
+        inputs = [[id_of(number + more) for more in range(10)] for number in numbers]
+    else:
+        call = subject.delete if operation == "delete" else subject.load
+        inputs = [id_of(number) for number in numbers]
+    return lambda index: call(inputs[index])
+
+
+async def answer(subject: Any, request: dict[str, Any]) -> dict[str, Any]:
+    """Do what a request asks for."""
+    if request["op"] == "prepare":
+        first, count = request["first"], request["count"]
+        await measure(lambda index: subject.store(session_of(first + index)), count, PREPARING)
+        return {}
+    return asdict(await measure(calls(subject, request), request["count"], request["concurrency"]))
+
+
+async def main(kind: str, backend: str, options: str) -> None:
+    """Serve requests until the input ends."""
+    make = getattr(importlib.import_module(f"bench.{kind}"), backend.replace("-", "_"))
+    async with make(**json.loads(options)) as subject:
+        loop = asyncio.get_running_loop()
+        print(json.dumps({}), flush=True)
+        while line := await loop.run_in_executor(None, sys.stdin.readline):
+            print(json.dumps(await answer(subject, json.loads(line))), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
