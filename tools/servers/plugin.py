@@ -9,6 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from servers.dynamodb import DYNAMODB
+from servers.kv import KV, TOKEN
+from servers.mongodb import MONGODB
 from servers.mysql import MYSQL
 from servers.postgresql import POSTGRESQL
 from servers.redis import REDIS, cluster
@@ -31,6 +34,31 @@ def skip_if_unwanted(config: pytest.Config, name: str) -> None:
     """Skip all tests that use the fixture, if the user goes without this backend."""
     if name in config.getoption("--without"):
         pytest.skip(f"{_REASON}{name}")
+
+
+@pytest.fixture(scope="session")
+def dynamodb_url(pytestconfig: pytest.Config) -> Iterator[str]:
+    """Return the endpoint of a DynamoDB on which tests may do what they like."""
+    skip_if_unwanted(pytestconfig, DYNAMODB.name)
+    with DYNAMODB.run() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def kv_url(pytestconfig: pytest.Config) -> Iterator[str]:
+    """Return the URL of a KV namespace; its token is in CLOUDFLARE_API_TOKEN meanwhile."""
+    skip_if_unwanted(pytestconfig, KV.name)
+    with pytest.MonkeyPatch.context() as environment, KV.run() as url:
+        environment.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mongodb_url(pytestconfig: pytest.Config) -> Iterator[str]:
+    """Return the URL of a MongoDB database on which tests may do what they like."""
+    skip_if_unwanted(pytestconfig, MONGODB.name)
+    with MONGODB.run() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,65 @@
+"""Collections of their own for tests, and what looks at the documents."""
+
+from datetime import UTC
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from bson.codec_options import CodecOptions
+from servers.mongodb import connect, is_mongodb
+from servers.proxy import Proxy
+from shopify_session_storage_mongodb import MongoDBSessionStorage
+
+
+@pytest.fixture
+def collection() -> str:
+    """Return the name of a collection that no other test uses, with characters that need care."""
+    return f"test 'é {uuid4().hex}"
+
+
+@pytest.fixture
+def raw(mongodb_url, collection):
+    """Return the collection as the driver without an event loop sees it, to look and to write."""
+    with connect(mongodb_url) as client:
+        found = client.get_default_database().get_collection(
+            collection, codec_options=CodecOptions(tz_aware=True, tzinfo=UTC)
+        )
+        yield found
+        found.drop()
+
+
+@pytest.fixture
+def only_mongodb(mongodb_url):
+    """Skip a test of what FerretDB does not have."""
+    if not is_mongodb(mongodb_url):
+        pytest.skip("needs MongoDB itself; FerretDB lacks it")
+
+
+@pytest_asyncio.fixture
+async def storage(mongodb_url, collection, raw):
+    """Return a storage that raises failures, with a collection of its own."""
+    async with MongoDBSessionStorage(
+        mongodb_url, session_collection_name=collection, on_error="raise"
+    ) as storage:
+        yield storage
+
+
+@pytest_asyncio.fixture
+async def proxy(mongodb_url):
+    """Return a proxy in front of the server."""
+    parts = urlsplit(mongodb_url)
+    async with Proxy(parts.hostname, parts.port) as proxy:
+        yield proxy
+
+
+def through(proxy: Proxy, url: str) -> str:
+    """Return *url* with the address of the proxy."""
+    parts = urlsplit(url)
+    login, at, _ = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{login}{at}127.0.0.1:{proxy.port}"))
+
+
+def with_options(url: str, options: str) -> str:
+    """Return *url* with further options of the driver."""
+    return f"{url}{'&' if '?' in url else '?'}{options}"
