@@ -24,6 +24,7 @@ DRIVERS = {
     "dynamodb": AWS_SDK,
     "kv-style": set(),
     "memory": set(),
+    "mongodb": {"dnspython", "motor", "pymongo"},
     "mysql": {"aiomysql", "pymysql"},
     "postgresql": {"asyncpg"},
     "redis": {"redis"},

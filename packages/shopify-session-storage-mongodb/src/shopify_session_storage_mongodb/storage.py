@@ -54,7 +54,7 @@ _BINARY: Final = Collation("simple")
 
 # How often a write is repeated that a concurrent one of the same session has beaten, and the
 # making of the unique index that new duplicates prevent.
-_TRIES: Final = 10
+_TRIES: Final = 5
 
 # How many duplicated sessions are looked at together.
 _PAGE: Final = 500
@@ -76,10 +76,10 @@ class MongoDBSessionStorage(BaseSessionStorage):
     """Keeps sessions in a collection of a MongoDB database, one document each.
 
     Every operation is one command in one round trip, but for a find whose answer is longer than
-    one batch of the server's, which takes further ones. At the start there are one or two more:
-    the first start on a collection makes a unique index on ``id`` and an index on ``shop``, and
-    reduces the documents that the official adapter's concurrent writes of one new session leave
-    behind to one.
+    one batch of the server's (101 documents, then 16 MB), which takes further ones. A start looks
+    at the indexes, in one round trip. The first one makes a unique index on ``id`` and an index on
+    ``shop``; before that, where the official adapter has left several documents of one session,
+    because it stored a new one twice at once, it reduces them to the newest.
 
     Reads go to the primary, so that a load sees every store before it, whatever the client's
     settings say. Writes have the client's write concern, if it is one that tells of failures, and
@@ -309,9 +309,8 @@ class MongoDBSessionStorage(BaseSessionStorage):
         for attempt in range(1, _TRIES + 1):
             existing = await self._collection.index_information()
             # The index on _id has the collation of the collection. Ids are compared exactly.
-            collated = "collation" in existing.get("_id_", {})
-            self._collation = _BINARY if collated else None
-            options = {"collation": _BINARY} if collated else {}
+            self._collation = _BINARY if _is_collated(existing.get("_id_", {})) else None
+            options = {"collation": self._collation} if self._collation else {}
             missing = []
             if not any(_serves(index, "id") and index.get("unique") for index in existing.values()):
                 await self._remove_duplicates()
@@ -398,9 +397,14 @@ def _one_of(ids: Sequence[str]) -> str | dict[str, list[str]]:
     return ids[0] if len(ids) == 1 else {"$in": list(ids)}
 
 
+def _is_collated(index: Mapping[str, Any]) -> bool:
+    locale: str = index.get("collation", {}).get("locale", "simple")
+    return locale != "simple"
+
+
 def _serves(index: Mapping[str, Any], field: str) -> bool:
     """Tell whether the server finds documents by *field*, exactly compared, in an index."""
-    if "partialFilterExpression" in index or "collation" in index or index.get("hidden"):
+    if "partialFilterExpression" in index or index.get("hidden") or _is_collated(index):
         return False
     fields = [name for name, _ in index["key"]]
     return fields == [field] or (fields[0] == field and not index.get("unique"))
