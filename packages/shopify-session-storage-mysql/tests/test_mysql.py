@@ -119,11 +119,15 @@ async def test_load_find_and_delete_use_an_index(database_url):
         await storage._fetch("ANALYZE TABLE shopify_sessions", ())
         ids = ["offline_\\", "offline_1.example", "offline_2.example"]
         for sql, parameters in (
-            (storage._select + storage._id_in(ids[:1])[0], ids[:1]),
-            (storage._select + storage._id_in(ids)[0], ids),
-            (storage._select_shop, ["1.example"]),
-            (storage._select_shop, ["\\"]),
-            (storage._delete_from + storage._id_in(ids[1:])[0], ids[1:]),
+            (storage._select + storage._is_one_of(storage._id, ids[:1])[0], ids[:1]),
+            (storage._select + storage._is_one_of(storage._id, ids)[0], ids),
+            (storage._select + storage._is_one_of(storage._shop, ["1.example"])[0], ["1.example"]),
+            (storage._select + storage._is_one_of(storage._shop, ["\\"])[0], ["\\"]),
+            (
+                storage._select + storage._is_one_of(storage._shop, ["1.example", "2.example"])[0],
+                ["1.example", "2.example"],
+            ),
+            (storage._delete_from + storage._is_one_of(storage._id, ids[1:])[0], ids[1:]),
         ):
             (row,) = await storage._fetch(f"EXPLAIN {sql}", parameters)
             assert "PRIMARY" in row or "shopify_sessions_shop_index" in row

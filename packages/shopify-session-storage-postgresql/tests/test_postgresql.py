@@ -101,10 +101,11 @@ async def test_load_find_and_delete_use_an_index(database_url):
         )
         await storage._fetch("ANALYZE shopify_sessions", ())
         for sql, parameters in (
-            (storage._select + storage._id_in(["a"])[0], ["a"]),
-            (storage._select + storage._id_in(["a", "b"])[0], [["a", "b", "c"]]),
-            (storage._select_shop, [SHOP]),
-            (storage._delete_from + storage._id_in(["a", "b"])[0], [["a", "b"]]),
+            (storage._select + storage._is_one_of(storage._id, ["a"])[0], ["a"]),
+            (storage._select + storage._is_one_of(storage._id, ["a", "b"])[0], [["a", "b", "c"]]),
+            (storage._select + storage._is_one_of(storage._shop, [SHOP])[0], [SHOP]),
+            (storage._select + storage._is_one_of(storage._shop, [SHOP, "b"])[0], [[SHOP, "b"]]),
+            (storage._delete_from + storage._is_one_of(storage._id, ["a", "b"])[0], [["a", "b"]]),
         ):
             plan = "\n".join(row[0] for row in await storage._fetch(f"EXPLAIN {sql}", parameters))
             assert "Index" in plan

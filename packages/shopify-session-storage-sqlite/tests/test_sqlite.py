@@ -94,9 +94,12 @@ async def test_calls_that_wait_travel_in_one_statement(tmp_path):
 async def test_load_find_and_delete_use_an_index(tmp_path):
     async with SQLiteSessionStorage(tmp_path / "s.db") as storage:
         for sql, parameters in (
-            (storage._select + storage._id_in(["a", "b", "c"])[0], ["a", "b", "c"]),
-            (storage._select_shop, [SHOP]),
-            (storage._delete_from + storage._id_in(["a", "b"])[0], ["a", "b"]),
+            (
+                storage._select + storage._is_one_of(storage._id, ["a", "b", "c"])[0],
+                ["a", "b", "c"],
+            ),
+            (storage._select + storage._is_one_of(storage._shop, [SHOP])[0], [SHOP]),
+            (storage._delete_from + storage._is_one_of(storage._id, ["a", "b"])[0], ["a", "b"]),
         ):
             plan = await storage._fetch(f"EXPLAIN QUERY PLAN {sql}", parameters)
             details = " ".join(row[3] for row in plan)

@@ -101,11 +101,11 @@ class ScriptedStorage(BaseSessionStorage):
 
         await self.scripted("delete", list(ids), delete)
 
-    async def _find(self, shop):
+    async def _find(self, shops):
         return await self.scripted(
             "find",
-            shop,
-            lambda: [copy_session(row) for row in self.rows.values() if row.shop == shop],
+            list(shops),
+            lambda: [copy_session(row) for row in self.rows.values() if row.shop in shops],
         )
 
     async def _ping(self):

@@ -163,15 +163,19 @@ async def test_loads_of_one_id_share_one_read_and_each_gets_its_own_object():
 
 
 @pytest.mark.asyncio
-async def test_finds_of_one_shop_share_one_read_and_each_gets_its_own_objects():
+async def test_finds_travel_together_and_each_gets_its_own_shop_in_its_own_objects():
     storage, gate, _ = await occupied("find")
     storage.rows["a"] = online_session(SHOP, id="a")
-    calls = spawn(*(storage.find_sessions_by_shop(shop) for shop in (SHOP, SHOP, "b", SHOP)))
+    storage.rows["c"] = online_session("c", id="c")
+    calls = spawn(*(storage.find_sessions_by_shop(shop) for shop in (SHOP, SHOP, "b", SHOP, "c")))
     await settle()
     gate.set()
-    *found, other = await asyncio.gather(calls[0], calls[1], calls[3], calls[2])
-    assert storage.arguments("find") == ["first.myshopify.com", SHOP, "b", SHOP]
-    assert other == []
+    first, second, empty, third, [other] = await asyncio.gather(*calls)
+    assert storage.arguments("find") == [["first.myshopify.com"], [SHOP, "b", "c"]]
+    assert empty == []
+    assert other.shop == "c"
+    found = (first, second, third)
+    assert all(one.shop == SHOP for [one] in found)
     assert len({id(many) for many in found}) == len({id(one) for [one] in found}) == 3
 
 

@@ -172,10 +172,12 @@ class DynamoDBSessionStorage(BaseSessionStorage):
     async def _delete(self, ids: Sequence[str]) -> None:
         await to_the_end(self._remove([key_of(id) for id in ids]))
 
-    async def _find(self, shop: str) -> list[Session]:
-        items = await self._items(await self._ids_of(shop))
-        # The index is behind the table, so the session may have moved to another shop.
-        return [read_item(item) for item in items if item.get("shop") == {"S": shop}]
+    async def _find(self, shops: Sequence[str]) -> list[Session]:
+        listed = await _for_each(self._ids_of, shops)
+        items = await self._items(list(dict.fromkeys(id for ids in listed for id in ids)))
+        # The index is behind the table, so a session may have moved to another shop.
+        wanted = [{"S": shop} for shop in shops]
+        return [read_item(item) for item in items if item.get("shop") in wanted]
 
     async def _put(self, items: Sequence[Item]) -> None:
         if len(items) == 1:

@@ -113,15 +113,15 @@ class KVSessionStorage(BaseSessionStorage):
     async def _load(self, ids: Sequence[str]) -> list[Session]:
         return [_read(value, id) for id, value in (await self._keys.get(ids)).items()]
 
-    async def _find(self, shop: str) -> list[Session]:
+    async def _find(self, shops: Sequence[str]) -> list[Session]:
         keys = self._keys
-        texts = await keys.get([_list_key(shop)])
-        names = dict.fromkeys(_names(texts.get(_list_key(shop)), shop))
-        ids = [name for name in names if _is_session_id(name)]
+        texts = await keys.get([_list_key(shop) for shop in shops])
+        names = {shop: set(_names(texts.get(_list_key(shop)), shop)) for shop in shops}
+        ids = [name for name in sorted(set().union(*names.values())) if _is_session_id(name)]
         values = await keys.get(ids) if ids else {}
         sessions = [_read(value, id) for id, value in values.items()]
         # JavaScript leaves a session that has moved in the list of its old shop.
-        return [session for session in sessions if session.shop == shop]
+        return [session for session in sessions if session.id in names.get(session.shop, ())]
 
     async def _store(self, sessions: Sequence[Session]) -> None:
         await to_the_end(self._store_listed(sessions))

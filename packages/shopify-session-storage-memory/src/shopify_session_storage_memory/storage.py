@@ -52,8 +52,9 @@ class MemorySessionStorage(BaseSessionStorage):
                 if not siblings:
                     del self._ids_by_shop[session.shop]
 
-    async def _find(self, shop: str) -> Iterable[Session]:
-        return [copy_session(self._sessions[id]) for id in self._ids_by_shop.get(shop, ())]
+    async def _find(self, shops: Sequence[str]) -> Iterable[Session]:
+        ids = [id for shop in shops for id in self._ids_by_shop.get(shop, ())]
+        return [copy_session(self._sessions[id]) for id in ids]
 
 
 def open_url(url: str, **options: Any) -> MemorySessionStorage:

@@ -214,8 +214,8 @@ class MongoDBSessionStorage(BaseSessionStorage):
         limits = {"limit": -1} if len(ids) == 1 else {"batch_size": len(ids) + 1}
         return await self._read({"id": _one_of(ids)}, f"stored session {ids[0]!r}", **limits)
 
-    async def _find(self, shop: str) -> list[Session]:
-        return await self._read({"shop": shop}, f"a stored session of shop {shop!r}")
+    async def _find(self, shops: Sequence[str]) -> list[Session]:
+        return await self._read({"shop": _one_of(shops)}, f"a stored session of shop {shops[0]!r}")
 
     async def _store(self, sessions: Sequence[Session]) -> None:
         await to_the_end(self._replace([_document(session) for session in sessions]))
@@ -393,8 +393,8 @@ class MongoDBSessionStorage(BaseSessionStorage):
         error.args = (_problem(error),)
 
 
-def _one_of(ids: Sequence[str]) -> str | dict[str, list[str]]:
-    return ids[0] if len(ids) == 1 else {"$in": list(ids)}
+def _one_of(values: Sequence[str]) -> str | dict[str, list[str]]:
+    return values[0] if len(values) == 1 else {"$in": list(values)}
 
 
 def _is_collated(index: Mapping[str, Any]) -> bool:

@@ -250,10 +250,10 @@ class PostgreSQLSessionStorage(SqlSessionStorage):
 
     # --- statements -------------------------------------------------------------------------
 
-    def _id_in(self, ids: Sequence[str]) -> tuple[str, Sequence[Any]]:
-        if len(ids) == 1:
-            return f"{self._id} = $1", ids
-        return f"{self._id} = ANY($1::text[])", (ids,)
+    def _is_one_of(self, column: str, values: Sequence[str]) -> tuple[str, Sequence[Any]]:
+        if len(values) == 1:
+            return f"{column} = $1", values
+        return f"{column} = ANY($1::text[])", (values,)
 
     def _rows(self, rows: Sequence[tuple[Any, ...]]) -> tuple[str, Sequence[Any]]:
         if len(rows) == 1:

@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import redis.exceptions as errors
@@ -49,6 +49,9 @@ _SCHEMES: Final = {
 _LIST: Final = re.compile(rb'\s*\[\s*["\]]')
 _SESSION: Final = re.compile(rb"\s*\[\s*\[")
 
+# A shop, a key in its list, and what is stored under that.
+_Listed: TypeAlias = tuple[str, str, bytes | None]
+
 _HASH_TAG: Final = re.compile(r"\{[^}]+\}")
 _IN_THE_WAY: Final = {
     b"list": "the list of a shop",
@@ -66,10 +69,10 @@ class RedisSessionStorage(BaseSessionStorage):
     """Keeps sessions in Redis, and the keys of each shop's sessions in a list of the shop.
 
     On one server a session and its list change together, in a script, and every operation is one
-    round trip. On a cluster they are on different nodes: the session changes first, then the
-    list, each in one atomic step, so a store takes two round trips, a find two, and a delete
-    three. If the prefix has a hash tag, such as ``{shopify}``, all keys are on one node of the
-    cluster, which then serves as one server does.
+    round trip; finds that travel together are two. On a cluster they are on different nodes: the
+    session changes first, then the list, each in one atomic step, so a store takes two round
+    trips, a find two, and a delete three. If the prefix has a hash tag, such as ``{shopify}``,
+    all keys are on one node of the cluster, which then serves as one server does.
 
     A write that has been sent is waited for, also if its caller is cancelled: it could otherwise
     reach the server after the next write of the same session.
@@ -216,26 +219,14 @@ class RedisSessionStorage(BaseSessionStorage):
         delete = self._delete_together if self._together else self._delete_apart
         await to_the_end(delete(ids))
 
-    async def _find(self, shop: str) -> list[Session]:
-        list_key = self._key(shop)
-        values: Sequence[bytes | None]
-        if self._together:
-            find = SCRIPTS["find"].on([list_key], self._key(""))
-            kind, *found = await self._client.one(find)
-            text, *values = found or [b""]
-            names = _names(text, shop) if kind == b"list" else []
+    async def _find(self, shops: Sequence[str]) -> list[Session]:
+        if self._together and len(shops) == 1:
+            listed = await self._listed_together(shops[0])
         else:
-            (answer,) = await self._client.each([("GET", list_key)])
-            kind, text = _kind(answer)
-            names = _names(text, shop) if kind == b"list" else []
-            # Keys of other applications may have got into the list; they are not read.
-            names = [name for name in dict.fromkeys(names) if name.startswith(self._prefix)]
-            keys = [name.encode(errors="surrogatepass") for name in names]
-            values = await self._values(keys) if keys else []
-        if kind in (b"text", b"other") or len(values) != len(names):
-            raise CorruptSessionError(f"the list of shop {shop!r} cannot be read")
+            listed = await self._listed_apart(shops)
         sessions: dict[str, Session] = {}
-        for name, value in zip(names, values, strict=True):
+        for shop, name, value in listed:
+            # Keys of other applications may have got into the list.
             if value is None or name in sessions or not name.startswith(self._prefix):
                 continue
             if _LIST.match(value):
@@ -247,6 +238,29 @@ class RedisSessionStorage(BaseSessionStorage):
             if session.shop == shop and session.id == id:
                 sessions[name] = session
         return list(sessions.values())
+
+    async def _listed_together(self, shop: str) -> Iterable[_Listed]:
+        """Return what is under the keys in the list of a shop, in one round trip."""
+        find = SCRIPTS["find"].on([self._key(shop)], self._key(""))
+        kind, *found = await self._client.one(find)
+        text, *values = found or [b""]
+        names = _names(kind, text, shop)
+        if len(values) != len(names):
+            raise _unreadable(shop)
+        return [(shop, name, value) for name, value in zip(names, values, strict=True)]
+
+    async def _listed_apart(self, shops: Sequence[str]) -> Iterable[_Listed]:
+        """Return what is under the keys in the lists of shops: first the lists, then the keys."""
+        answers = await self._client.each([("GET", self._key(shop)) for shop in shops])
+        listed = [
+            (shop, name)
+            for shop, answer in zip(shops, answers, strict=True)
+            for name in dict.fromkeys(_names(*_kind(answer), shop))
+            if name.startswith(self._prefix)
+        ]
+        keys = [name.encode(errors="surrogatepass") for _, name in listed]
+        values = await self._values(keys) if keys else []
+        return [(*place, value) for place, value in zip(listed, values, strict=True)]
 
     def _key(self, name: str) -> bytes:
         return f"{self._prefix}{name}".encode()
@@ -392,15 +406,21 @@ def _kind(answer: bytes | Exception | None) -> tuple[bytes, bytes]:
     return (b"session" if _SESSION.match(answer) else b"text"), answer
 
 
-def _names(text: bytes, shop: str) -> list[str]:
-    """Read the list of a shop."""
-    try:
-        names = json.loads(text.decode())
-    except (ValueError, RecursionError):
-        names = None
+def _names(kind: bytes, text: bytes, shop: str) -> list[str]:
+    """Read the list of a shop. What is a session, or is not there, is an empty one."""
+    if kind in (b"none", b"session"):
+        return []
+    names = None
+    if kind == b"list":
+        with suppress(ValueError, RecursionError):
+            names = json.loads(text.decode())
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise CorruptSessionError(f"the list of shop {shop!r} cannot be read")
+        raise _unreadable(shop)
     return names
+
+
+def _unreadable(shop: str) -> CorruptSessionError:
+    return CorruptSessionError(f"the list of shop {shop!r} cannot be read")
 
 
 def _conflict_error(conflict: Sequence[bytes]) -> KeyConflictError:

@@ -148,10 +148,10 @@ class SQLiteSessionStorage(SqlSessionStorage):
         await connection.commit()
 
     # A group of any size has a statement of its own, which SQLite compiles and keeps: a few sizes
-    # will do, the rest is filled up with the last id or row once more.
+    # will do, the rest is filled up with the last value or row once more.
 
-    def _id_in(self, ids: Sequence[str]) -> tuple[str, Sequence[Any]]:
-        return super()._id_in(_filled_up(ids))
+    def _is_one_of(self, column: str, values: Sequence[str]) -> tuple[str, Sequence[Any]]:
+        return super()._is_one_of(column, _filled_up(values))
 
     def _rows(self, rows: Sequence[tuple[Any, ...]]) -> tuple[str, Sequence[Any]]:
         return super()._rows(_filled_up(rows))

@@ -52,6 +52,8 @@ class BaseSessionStorage(SessionStorage):
         max_groups: How many groups of one kind may be under way at once.
         max_write_groups: The same for stores and deletes; None for as many.
         max_group_items: How many ids or sessions one call of a hook gets at most.
+        max_group_shops: How many shops one call of a hook gets at most; each may have many
+            sessions.
         max_group_bytes: How many bytes of text the sessions of one group have at most; ``_open``
             may set it to what the backend takes.
 
@@ -68,6 +70,7 @@ class BaseSessionStorage(SessionStorage):
     max_groups: ClassVar[int] = 2
     max_write_groups: ClassVar[int | None] = None
     max_group_items: ClassVar[int] = 500
+    max_group_shops: ClassVar[int] = 32
     max_group_bytes: int = 1_000_000
 
     def __init__(self, *, on_error: OnError = "log") -> None:
@@ -114,8 +117,8 @@ class BaseSessionStorage(SessionStorage):
         """Delete what is stored under *ids*."""
 
     @abstractmethod
-    async def _find(self, shop: str) -> Iterable[Session]:
-        """Return all sessions of *shop*, each once."""
+    async def _find(self, shops: Sequence[str]) -> Iterable[Session]:
+        """Return all sessions of each of *shops*, each once, in any order."""
 
     async def _ping(self) -> None:
         """Ask the backend for a sign of life."""
@@ -240,7 +243,7 @@ class BaseSessionStorage(SessionStorage):
             self._opening = None  # the next call tries again
             raise
         self._loading = self._lane(ordered=False)
-        self._finding = self._lane(ordered=False, items=1)
+        self._finding = self._lane(ordered=False, items=self.max_group_shops)
         self._writing = self._lane(ordered=True)
         self._pinging = self._lane(ordered=False)
         self._open_on = loop
@@ -292,7 +295,11 @@ class BaseSessionStorage(SessionStorage):
         return {session.id: session for session in sessions}
 
     async def _send_finds(self, values: Mapping[str, None]) -> Mapping[str, list[Session]]:
-        return {shop: list(await self._attempt(self._find, shop)) for shop in values}
+        sessions: dict[str, list[Session]] = {shop: [] for shop in values}
+        for session in await self._attempt(self._find, list(values)):
+            if session.shop in sessions:  # compared exactly, whatever the backend does
+                sessions[session.shop].append(session)
+        return sessions
 
     async def _send_stores(self, values: Mapping[str, Session]) -> Mapping[str, None]:
         # Sorted, so that two processes never lock the same rows in opposite orders.

@@ -262,24 +262,23 @@ class SqlSessionStorage(BaseSessionStorage):
     def _build_statements(self) -> None:
         dialect = self.dialect
         columns = [dialect.identifier(name) for name in COLUMNS]
-        self._id, shop = columns[:2]
+        self._id, self._shop = columns[:2]
         updates = ", ".join(f"{name} = {dialect.inserted(name)}" for name in columns[1:])
         names = ", ".join(columns)
         self._select = f"SELECT {names} FROM {self._quoted} WHERE "
-        self._select_shop = f"{self._select}{shop} = {dialect.placeholder(1)}"
         self._delete_from = f"DELETE FROM {self._quoted} WHERE "
         self._insert = f"INSERT INTO {self._quoted} ({names}) "
         self._update = f" {dialect.upsert} {updates}"
-        self._conditions: dict[int, str] = {}
+        self._conditions: dict[tuple[str, int], str] = {}
         self._values: dict[int, str] = {}
 
-    def _id_in(self, ids: Sequence[str]) -> tuple[str, Sequence[Any]]:
-        """Return the condition that the id is one of *ids*, and its parameters."""
-        sql = self._conditions.get(len(ids))
+    def _is_one_of(self, column: str, values: Sequence[str]) -> tuple[str, Sequence[Any]]:
+        """Return the condition that a (quoted) column has one of *values*, and its parameters."""
+        sql = self._conditions.get((column, len(values)))
         if sql is None:
-            sql = f"{self._id} IN {self.dialect.placeholders(len(ids))}"
-            self._conditions[len(ids)] = sql
-        return sql, ids
+            sql = f"{column} IN {self.dialect.placeholders(len(values))}"
+            self._conditions[column, len(values)] = sql
+        return sql, values
 
     def _rows(self, rows: Sequence[tuple[Any, ...]]) -> tuple[str, Sequence[Any]]:
         """Return the source of *rows* for an INSERT, and its parameters."""
@@ -291,14 +290,15 @@ class SqlSessionStorage(BaseSessionStorage):
         return sql, [value for row in rows for value in row]
 
     async def _load(self, ids: Sequence[str]) -> Iterable[Session]:
-        condition, parameters = self._id_in(ids)
+        condition, parameters = self._is_one_of(self._id, ids)
         return self._read(await self._fetch(self._select + condition, parameters))
 
-    async def _find(self, shop: str) -> Iterable[Session]:
-        return self._read(await self._fetch(self._select_shop, (shop,)))
+    async def _find(self, shops: Sequence[str]) -> Iterable[Session]:
+        condition, parameters = self._is_one_of(self._shop, shops)
+        return self._read(await self._fetch(self._select + condition, parameters))
 
     async def _delete(self, ids: Sequence[str]) -> None:
-        condition, parameters = self._id_in(ids)
+        condition, parameters = self._is_one_of(self._id, ids)
         await self._execute(self._delete_from + condition, parameters)
 
     async def _store(self, sessions: Sequence[Session]) -> None:
