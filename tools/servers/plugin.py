@@ -96,12 +96,12 @@ def redis_cluster_url(
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what has been skipped on request."""
-    reasons = (
+    """Say what has been skipped, and why: on request, or for want of the real server."""
+    reasons = Counter(
         report.longrepr[2].removeprefix("Skipped: ")
         for report in terminalreporter.stats.get("skipped", [])
         if isinstance(report.longrepr, tuple)
     )
-    asked = Counter(reason for reason in reasons if reason.startswith(_REASON))
-    for reason, count in sorted(asked.items()):
-        terminalreporter.write_line(f"NOT TESTED, as asked by {reason}: {count} tests", yellow=True)
+    for reason, count in sorted(reasons.items()):
+        asked = "as asked by " if reason.startswith(_REASON) else ""
+        terminalreporter.write_line(f"NOT TESTED, {asked}{reason}: {count} tests", yellow=True)

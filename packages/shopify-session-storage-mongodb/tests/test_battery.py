@@ -6,7 +6,6 @@ from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient
 from servers.discovery import free_port
-from servers.mongodb import is_mongodb
 from shopify_session_storage.testing import SessionStorageBattery
 from shopify_session_storage_mongodb import MongoDBSessionStorage
 
@@ -41,11 +40,6 @@ class TestMotorClientOfTheUser(TestMongoDB):
         yield MongoDBSessionStorage(client, session_collection_name=collection)
         assert await client.admin.command("ping")  # is left open
         client.close()
-
-    @pytest.fixture(autouse=True)
-    def _without_what_takes_ferretdb_long(self, case, mongodb_url):
-        if case.name == "find_has_no_cap" and not is_mongodb(mongodb_url):
-            pytest.skip("FerretDB reads 2 MB for each of 400 stores, and has done so before")
 
 
 class TestPyMongoClientOfTheUser(TestMotorClientOfTheUser):
