@@ -9,6 +9,11 @@ from bench.subjects import SUBJECTS
 from bench.workload import OPERATIONS
 
 PLOTTED = ("load", "store", "find", "delete 10")
+_LEGEND = """\
+*raw* is the bare Python driver doing the least that an operation needs, *JavaScript* the official
+adapter, on a table as it makes it. *Times raw* 2.0 means that ours makes twice as many calls a
+second. Three figures are for 1, 16 and 64 calls at a time. All are medians.
+"""
 _COLOURS = {"ours": "#2a7f62", "raw": "#b0b0b0", "JavaScript": "#e0b400"}
 
 
@@ -29,13 +34,11 @@ def write(results: Mapping[str, Any], folder: Path) -> None:
 
 def text(results: Mapping[str, Any]) -> str:
     """Return the report as Markdown."""
+    where = f"{results['machine']}, Python {results['python']}, Node {results['node']}"
     parts = [
         "# What it costs\n",
-        f"{results['machine']}, Python {results['python']}, Node {results['node']}, "
-        f"{results['date']}. Made by `python3 tools/bench.py`.\n",
-        "Columns have figures for 1, 16 and 64 calls at a time. *raw* is the bare Python driver "
-        "doing the least that the operation needs, *JavaScript* the official adapter. Where ours "
-        "is 2 times as fast, it makes 2 times as many calls a second. Medians.\n",
+        f"{where}, {results['date']}. Made by `python3 tools/bench.py`.\n",
+        _LEGEND,
         "![Calls per second](throughput.svg)\n",
         "![Calls per second as the database grows](growth.svg)\n",
     ]
@@ -59,9 +62,13 @@ def text(results: Mapping[str, Any]) -> str:
 
 def _comparison(figures: Mapping[str, Any]) -> str:
     head = [
-        "", "ours, calls/s", "times raw", "times JavaScript", "p99 at 64, ms: ours, raw, JavaScript",
-        "CPU at 64, µs: ours, raw, JavaScript",
-    ]  # fmt: skip
+        "",
+        "ours, calls/s",
+        "times raw",
+        "times JavaScript",
+        "p99 at 64 in ms: ours, raw, JavaScript",
+        "client's CPU at 64 in µs: ours, raw, JavaScript",
+    ]
     rows = []
     for operation in OPERATIONS:
         if operation in figures:
