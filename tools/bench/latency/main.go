@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -46,6 +47,14 @@ func serve(client net.Conn, target string, delay time.Duration) {
 	pass(server, client, delay)
 }
 
+// Go's own timers round up to whole milliseconds while the process has nothing else to do.
+func wait(duration time.Duration) {
+	if duration > 0 {
+		timespec := syscall.NsecToTimespec(duration.Nanoseconds())
+		_ = syscall.Nanosleep(&timespec, nil)
+	}
+}
+
 func pass(from, to net.Conn, delay time.Duration) {
 	chunks := make(chan chunk, 4096)
 	go func() {
@@ -65,7 +74,7 @@ func pass(from, to net.Conn, delay time.Duration) {
 		}
 	}()
 	for chunk := range chunks {
-		time.Sleep(time.Until(chunk.due))
+		wait(time.Until(chunk.due))
 		if _, err := to.Write(chunk.data); err != nil {
 			break
 		}

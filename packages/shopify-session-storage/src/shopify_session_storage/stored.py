@@ -2,8 +2,6 @@
 
 import json
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -18,6 +16,7 @@ from shopify_session_storage.javascript import (
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
 
 _Stored = TypeVar("_Stored")
+_Instance = TypeVar("_Instance", Session, OnlineAccessInfo, AssociatedUser)
 
 COLUMNS: Final = (
     "id", "shop", "state", "isOnline", "scope", "expires", "accessToken", "refreshToken",
@@ -31,11 +30,18 @@ _KEYS: Final = frozenset(COLUMNS)
 
 def copy_session(session: Session) -> Session:
     """Return a copy of *session* that shares nothing with it."""
-    copy = object.__new__(Session)
-    copy.__dict__.update(session.__dict__)
+    copy = _copy(session)
     info = session.online_access_info
     if info is not None:
-        copy.online_access_info = replace(info, associated_user=replace(info.associated_user))
+        copy.online_access_info = _copy(info)
+        copy.online_access_info.associated_user = _copy(info.associated_user)
+    return copy
+
+
+def _copy(instance: _Instance) -> _Instance:
+    # A fraction of what dataclasses.replace() takes, and every store and shared load has one.
+    copy = object.__new__(type(instance))
+    copy.__dict__.update(instance.__dict__)
     return copy
 
 
@@ -155,9 +161,11 @@ def read_property_array(entries: Sequence[Sequence[Any]], id: object = None) -> 
 
 
 def _session_from_pairs(entries: Sequence[Sequence[Any]]) -> Session:
-    values: dict[Any, Any] = {}
-    with suppress(TypeError, ValueError):  # if they are not pairs
-        values.update(entries)  # type: ignore[arg-type]  # pairs of any length, until it is tried
+    values: dict[Any, Any]
+    try:
+        values = dict(entries)  # type: ignore[arg-type]  # of any length, until it is tried
+    except (TypeError, ValueError):
+        values = {}  # not pairs
     if len(values) == len(entries) and values.keys() <= _KEYS:
         return session_from_values([values.get(key) for key in COLUMNS])
     # From an old release, or by another program.
