@@ -42,9 +42,16 @@ def main(arguments: Sequence[str]) -> None:
         help="how far to let the database grow (100000; 1000000 takes minutes a backend)",
     )
     parser.add_argument(
+        "--write-readme",
+        action="store_true",
+        help="keep the report in tools/bench/results, and put a summary into README.md",
+    )
+    parser.add_argument(
         "--out", type=Path, default=environment.ROOT / "bench-results", help="a folder"
     )
     chosen = parser.parse_args(arguments)
+    if chosen.write_readme:
+        chosen.out = environment.ROOT / "tools" / "bench" / "results"
     unknown = set(chosen.backend) - set(names)
     if unknown:
         parser.error(f"unknown backend {min(unknown)!r}; the backends are: {', '.join(names)}")
@@ -67,6 +74,8 @@ def main(arguments: Sequence[str]) -> None:
             )
             (chosen.out / "results.json").write_text(json.dumps(results, indent=1))
     report.write(results, chosen.out)
+    if chosen.write_readme:
+        report.write_summary(results, environment.ROOT / "README.md", chosen.out)
     print((chosen.out / "report.md").read_text())
 
 

@@ -14,6 +14,9 @@ _LEGEND = """\
 adapter, on a table as it makes it. *Times raw* 2.0 means that ours makes twice as many calls a
 second. Three figures are for 1, 16 and 64 calls at a time. All are medians.
 """
+_BEGIN = "<!-- written by tools/bench.py: begin -->\n"
+_END = "<!-- written by tools/bench.py: end -->\n"
+_OTHERS = {"raw": "the bare driver", "JavaScript": "the official JavaScript adapter"}
 _COLOURS = {"ours": "#2a7f62", "raw": "#b0b0b0", "JavaScript": "#e0b400"}
 
 
@@ -29,15 +32,40 @@ def write(results: Mapping[str, Any], folder: Path) -> None:
     _plot_growth(results["backends"], folder / "growth.svg")
 
 
+def write_summary(results: Mapping[str, Any], readme: Path, folder: Path) -> None:
+    """Put a short table and the plot into a README, between its markers."""
+    before, _, rest = readme.read_text(encoding="utf-8").partition(_BEGIN)
+    after = rest.partition(_END)[2]
+    place = folder.relative_to(readme.parent).as_posix()
+    rows = []
+    for name, settings in results["backends"].items():
+        for other in ("raw", "JavaScript"):
+            ratios = [
+                _list(
+                    _ratio(settings["local"][operation][str(concurrency)], other)
+                    for concurrency in CONCURRENCIES
+                )
+                for operation in PLOTTED
+            ]
+            rows.append([name, _OTHERS[other], *ratios])
+    how = "Calls per second with 1, 16 and 64 calls at a time, medians, in one run"
+    parts = [
+        _table(["", "ours is so many times as fast as", *PLOTTED], rows),
+        f"{_where(results)}. {how}. [All figures]({place}/report.md).\n",
+        f"![Calls per second]({place}/throughput.svg)\n",
+    ]
+    text = "\n".join(parts)
+    readme.write_text(f"{before}{_BEGIN}{text}{_END}{after}", encoding="utf-8")
+
+
 # --- tables ---------------------------------------------------------------------------------------
 
 
 def text(results: Mapping[str, Any]) -> str:
     """Return the report as Markdown."""
-    where = f"{results['machine']}, Python {results['python']}, Node {results['node']}"
     parts = [
         "# What it costs\n",
-        f"{where}, {results['date']}. Made by `python3 tools/bench.py`.\n",
+        f"{_where(results)}. Made by `python3 tools/bench.py`.\n",
         _LEGEND,
         "![Calls per second](throughput.svg)\n",
         "![Calls per second as the database grows](growth.svg)\n",
@@ -94,6 +122,11 @@ def _growth(figures: Mapping[str, Any]) -> str:
         for subject in SUBJECTS
     ]
     return _table(["", *(f"{int(size):,} sessions" for size in sizes)], rows)
+
+
+def _where(results: Mapping[str, Any]) -> str:
+    versions = f"Python {results['python']}, Node {results['node']}"
+    return f"{results['machine']}, {versions}, {results['date']}"
 
 
 def _ratio(run: Mapping[str, Any], other: str) -> str:
