@@ -5,7 +5,9 @@ through both. Each test that has a row in the matrix of ``README.md`` names it.
 """
 
 import asyncio
+import json
 import re
+import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,9 +16,10 @@ import golden
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from interop.backends import BACKENDS
+from interop.backends import BACKENDS, REDIS
 from interop.differences import DIFFERENCES, FAILING_AT_START, LOSING_LIST_ENTRIES, arrives
 from interop.peer import HERE, PeerError
+from redis.asyncio import Redis
 from shopify_session_storage import MigrationError, OnlineAccessInfo
 from shopify_session_storage.testing.sessions import offline_session, online_session, unique
 from shopify_session_storage.testing.strategies import sessions
@@ -302,3 +305,48 @@ async def test_both_write_at_once(backend, javascript, python):
             assert found <= kept(ours) | kept(theirs)
         else:
             assert found == kept(ours) | kept(theirs)
+
+
+WRITER = """
+import asyncio, sys
+from shopify_session_storage.testing.sessions import online_session
+from shopify_session_storage_redis import RedisSessionStorage
+
+async def main(url, prefix, shop, first):
+    sessions = [online_session(shop, int(first) + number) for number in range(25)]
+    async with RedisSessionStorage(url, session_key_prefix=prefix, on_error="raise") as storage:
+        for start in range(0, 25, 5):
+            await asyncio.gather(*map(storage.store_session, sessions[start : start + 5]))
+            await storage.delete_session(sessions[start].id)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("backend", [REDIS], ids=["redis"])
+async def test_seven_python_processes_and_javascript_write_to_one_shop(space, javascript, python):
+    options, shop = space.javascript, unique("shop")
+    arguments = [options["url"], options["prefix"], shop]
+    writers = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", WRITER, *arguments, str(first), stderr=asyncio.subprocess.PIPE
+        )
+        for first in range(0, 175, 25)
+    ]
+    theirs = [online_session(shop, user) for user in range(175, 200)]
+    writing = [asyncio.ensure_future(writer.communicate()) for writer in writers]
+    while not all(task.done() for task in writing):
+        await asyncio.gather(*map(javascript.store_session, theirs))
+        await asyncio.gather(*(javascript.delete_session(one.id) for one in theirs[::5]))
+    for task, writer in zip(writing, writers, strict=True):
+        assert writer.returncode == 0, task.result()
+    kept = {f"{shop}_{user}" for user in range(200) if user % 5}
+    for id in (f"{shop}_{user}" for user in range(200)):
+        assert (await python.load_session(id) is not None) == (id in kept)
+    # JavaScript writes back the list as it was a moment ago: it drops entries, and brings others
+    # back. Nothing else is wrong with it, and neither side finds what is not there.
+    async with Redis.from_url(options["url"]) as client:
+        entries = json.loads(await client.get(f"{options['prefix']}_{shop}"))
+    assert len(entries) == len(set(entries))
+    listed = {entry.removeprefix(f"{options['prefix']}_") for entry in entries}
+    assert await found_ids(python, shop) == await found_ids(javascript, shop) == listed & kept
