@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime
 from html import escape
 from typing import Annotated
 
@@ -17,26 +17,19 @@ from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse
 from shopify_app import (
     RequestInput,
+    Res,
     ResultForReq,
     ResultWithExchangeableIdToken,
     ShopifyApp,
-    TokenExchangeAccessToken,
-    TokenExchangeResult,
 )
-from shopify_session_storage import (
-    Session,
-    SessionStorage,
-    offline_session_id,
-    online_session_id,
-)
-
-from demo_app.tokens import access_token_from_session, session_from_access_token, shop_domain
+from shopify_session_storage import SessionStorage, sanitize_shop
+from shopify_session_storage.access_tokens import AccessToken, AccessTokenError, AccessTokenStore
 
 PATCH_ID_TOKEN_PATH = "/auth/patch-id-token"
 
 logger = logging.getLogger(__name__)
 
-_Result = ResultForReq | ResultWithExchangeableIdToken | TokenExchangeResult
+_Result = ResultForReq | ResultWithExchangeableIdToken
 
 
 class RefusedError(Exception):
@@ -51,8 +44,8 @@ class RefusedError(Exception):
 class Visit:
     """A verified request of a merchant, with the access tokens to serve it."""
 
-    offline: Session  # the shop's: also for jobs and webhooks, when nobody is there
-    online: Session  # the user's: limited to what this user may do
+    offline: AccessToken  # the shop's: also for jobs and webhooks, when nobody is there
+    online: AccessToken  # the user's: limited to what this user may do
     headers: dict[str, str]  # what Shopify wants on a page inside its admin
 
 
@@ -67,10 +60,11 @@ def create_app(
             the database is an error and not a user without a token.
         http_client: How to reach Shopify; by default Shopify's package makes its own.
     """
+    tokens = AccessTokenStore(storage, app=shopify, http_client=http_client)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        async with storage:  # connects, creates and migrates now, not during the first request
+        async with storage, tokens:  # connects and migrates now, not during the first request
             yield
 
     app = FastAPI(lifespan=lifespan)
@@ -81,52 +75,21 @@ def create_app(
         )
         if not verified.ok:
             raise RefusedError(verified)
-        return Visit(await offline(verified), await online(verified), verified.response.headers)
-
-    async def offline(verified: ResultWithExchangeableIdToken) -> Session:
-        session = await storage.load_session(offline_session_id(shop_domain(verified.shop)))
-        if session is None:
-            return await exchange("offline", verified)
-        # Does nothing unless the token is about to expire, so there is no check of ours here.
-        result = await shopify.refresh_token_exchanged_access_token_async(
-            access_token_from_session(session), http_client=http_client
+        return Visit(
+            offline=await tokens.get_or_exchange(verified),
+            online=await tokens.get_or_exchange(verified, "online"),
+            headers=verified.response.headers,
         )
-        if result.log.code in ("invalid_grant", "refresh_token_expired"):
-            # Only a merchant can help now, and one is here: their ID token gets a new pair.
-            return await exchange("offline", verified)
-        if not result.ok:
-            raise RefusedError(result)
-        return session if result.access_token is None else await keep(result.access_token)
-
-    async def online(verified: ResultWithExchangeableIdToken) -> Session:
-        assert verified.user_id is not None  # it always is, when the request is verified
-        shop = shop_domain(verified.shop)
-        session = await storage.load_session(online_session_id(shop, verified.user_id))
-        # Online tokens have no refresh token; the next request simply brings a new ID token.
-        if session is None or session.is_expired(within=timedelta(minutes=1)):
-            return await exchange("online", verified)
-        return session
-
-    async def exchange(access_mode: str, verified: ResultWithExchangeableIdToken) -> Session:
-        result = await shopify.exchange_using_token_exchange_async(
-            access_mode=access_mode,
-            id_token=verified.id_token,
-            invalid_token_response=verified.invalid_token_response,
-            http_client=http_client,
-        )
-        if result.access_token is None:
-            raise RefusedError(result)
-        return await keep(result.access_token)
-
-    async def keep(token: TokenExchangeAccessToken) -> Session:
-        session = session_from_access_token(token)
-        await storage.store_session(session)
-        return session
 
     @app.exception_handler(RefusedError)
     async def refuse(_: Request, refused: RefusedError) -> Response:
         logger.info("refused: %s", refused.result.log.code)
-        return _response(refused.result)
+        return _response(refused.result.response)
+
+    @app.exception_handler(AccessTokenError)
+    async def no_token(_: Request, error: AccessTokenError) -> Response:
+        logger.warning("%s", error)
+        return _response(error.response or Res(status=503, body="", headers={}))
 
     @app.get("/app")
     async def home(visit: Annotated[Visit, Depends(visit)]) -> HTMLResponse:
@@ -140,24 +103,28 @@ def create_app(
     @app.get("/api/me")
     async def me(visit: Annotated[Visit, Depends(visit)]) -> dict[str, str | None]:
         return {
-            "shop": visit.offline.shop,
+            "shop": sanitize_shop(visit.offline["shop"]),
             "name": _first_name(visit.online),
-            "scope": visit.online.scope,
+            "scope": visit.online["scope"],
         }
 
     @app.get(PATCH_ID_TOKEN_PATH)
     async def patch_id_token(request: Request) -> Response:
-        return _response(shopify.app_home_patch_id_token(await shopify_request(request)))
+        return _response(shopify.app_home_patch_id_token(await shopify_request(request)).response)
 
     @app.post("/webhooks/app/uninstalled")
     async def uninstalled(request: Request) -> Response:
         verified = shopify.verify_webhook_req(await shopify_request(request))
         if not verified.ok:
             raise RefusedError(verified)
-        # The tokens are dead now. Shopify may deliver twice; deleting twice is no error.
-        sessions = await storage.find_sessions_by_shop(shop_domain(verified.shop))
-        await storage.delete_sessions([session.id for session in sessions])
-        return _response(verified)
+        # A webhook may come late, or twice; the tokens of a newer install stay.
+        triggered = request.headers.get("X-Shopify-Triggered-At")
+        assert verified.shop is not None  # it always is, when the request is verified
+        await tokens.delete_shop(
+            verified.shop,
+            installed_before=None if triggered is None else datetime.fromisoformat(triggered),
+        )
+        return _response(verified.response)
 
     return app
 
@@ -172,11 +139,9 @@ async def shopify_request(request: Request) -> RequestInput:
     }
 
 
-def _response(result: _Result) -> Response:
-    answer = result.response
+def _response(answer: Res) -> Response:
     return Response(answer.body, status_code=answer.status, headers=answer.headers)
 
 
-def _first_name(session: Session) -> str:
-    info = session.online_access_info
-    return (info.associated_user.first_name if info else None) or "there"
+def _first_name(token: AccessToken) -> str:
+    return (token["user"] or {}).get("first_name") or "there"

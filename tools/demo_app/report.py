@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TextIO
 
 from shopify_session_storage import Session, SessionStorage
@@ -95,6 +96,8 @@ class ReportedStorage(SessionStorage):
         self.calls: Counter[str] = Counter()
         self._storage = storage
         self._report = report
+        self.conditional_writes = storage.conditional_writes
+        self.leases = storage.leases
 
     async def store_session(self, session: Session) -> bool:
         """Store, and say so."""
@@ -126,6 +129,23 @@ class ReportedStorage(SessionStorage):
         sessions = await self._storage.find_sessions_by_shop(shop)
         self._say("find", shop, f": {len(sessions)} sessions")
         return sessions
+
+    async def compare_and_store(self, session: Session, expected: Session | None) -> bool:
+        """Compare and store, and say whether somebody else was faster."""
+        stored = await self._storage.compare_and_store(session, expected)
+        self._say("compare", session.id, ": stored" if stored else ": somebody else was faster")
+        return stored
+
+    async def acquire_lease(self, name: str, holder: str, ttl: timedelta) -> bool:
+        """Take or renew a lease, and say whether another has it."""
+        acquired = await self._storage.acquire_lease(name, holder, ttl)
+        self._say("lease", name, "" if acquired else ": another has it")
+        return acquired
+
+    async def release_lease(self, name: str, holder: str) -> None:
+        """Give up a lease, and say so."""
+        await self._storage.release_lease(name, holder)
+        self._say("release", name)
 
     async def ready(self) -> None:
         """Open the storage."""

@@ -52,7 +52,7 @@ def container() -> Iterator[str]:
 def local(directory: Path, *, port: int | None = None) -> Iterator[str]:
     """Run FerretDB, which keeps its data in *directory*."""
     need(PROGRAMS, ())
-    sources = [_SOURCES / name for name in ("go.mod", "go.sum", "main.go")]
+    sources = [_SOURCES / name for name in ("go.mod", "go.sum", "main.go", "front.go")]
     binary = built("ferretdb", sources, _build) / "ferretdb"
     address = f"127.0.0.1:{port or free_port()}"
     url = f"mongodb://{address}/{DATABASE}"

@@ -18,9 +18,8 @@ from demo_app.app import create_app
 from demo_app.page import render
 from demo_app.shopify import Credentials, SimulatedShopify
 from demo_app.story import ADA, BOOKS, MINA, TEAS
-from demo_app.tokens import access_token_from_session, session_from_access_token, shop_domain
 from demo_app.words import mask, when
-from shopify_app import IdTokenDetails, ShopifyApp, TokenExchangeAccessToken, User
+from shopify_app import IdTokenDetails, ShopifyApp
 from shopify_session_storage import (
     AssociatedUser,
     OnlineAccessInfo,
@@ -218,43 +217,6 @@ def test_words():
     assert when(now + timedelta(days=90)) == "in 89 days"
     assert when(now + timedelta(seconds=61)) == "in 1 minute"
     assert when(now - timedelta(days=1, seconds=1)) == "expired 1 day ago"
-
-
-USER = User(7, "Ada", "Osei", "read_orders", "ada@shop.example", True, "en", False, True)
-
-
-@pytest.mark.parametrize(
-    "token",
-    [
-        TokenExchangeAccessToken("a-shop", "t", None, "read_orders", "offline", None, None, None),
-        TokenExchangeAccessToken(
-            "a-shop", "t", "2030-01-02T03:04:05Z", "", "offline", "r", "2030-04-02T03:04:05Z", None
-        ),
-        TokenExchangeAccessToken(
-            "a-shop", "t", "2030-01-02T03:04:05Z", "read_orders", "online", None, None, USER
-        ),
-    ],
-)
-def test_conversion_keeps_everything(token):
-    session = session_from_access_token(token)
-    assert session.shop == "a-shop.myshopify.com"
-    online = token.access_mode == "online"
-    assert session.is_online is online
-    assert session.id == ("a-shop.myshopify.com_7" if online else "offline_a-shop.myshopify.com")
-    back = access_token_from_session(session)
-    back["user"] = back["user"] and User(**back["user"])
-    for name in ("expires", "refresh_token_expires"):
-        back[name] = back[name] and back[name].replace("+00:00", "Z")
-    assert TokenExchangeAccessToken(**back) == token
-
-
-def test_conversion_refuses_what_belongs_to_nobody():
-    token = TokenExchangeAccessToken("a-shop", "t", None, "", "online", None, None, None)
-    with pytest.raises(ValueError, match="without its user"):
-        session_from_access_token(token)
-    for shop in (None, "", "evil.example"):
-        with pytest.raises(ValueError, match="does not name a shop"):
-            shop_domain(shop)
 
 
 CREDENTIALS = Credentials("an-id", "a-secret-that-is-long-enough-for-hs256")

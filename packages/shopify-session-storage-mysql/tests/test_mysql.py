@@ -1035,6 +1035,7 @@ async def test_user_without_the_right_to_create_is_told_the_sql_to_run(database_
         database_url,
         "SELECT, INSERT, UPDATE, DELETE ON shopify_sessions",
         "SELECT ON shopify_sessions_migrations",
+        "SELECT, INSERT, UPDATE, DELETE ON shopify_sessions_leases",
     )
     async with MySQLSessionStorage(url, on_error="raise") as storage:
         session = offline_session(SHOP)

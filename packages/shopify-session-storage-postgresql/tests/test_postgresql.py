@@ -113,6 +113,34 @@ async def test_load_find_and_delete_use_an_index(database_url):
 
 
 @pytest.mark.asyncio
+async def test_no_call_scans_the_table_however_small_it_is_when_the_plan_is_made(database_url):
+    sessions = [online_session(SHOP, user) for user in range(30)]
+    async with PostgreSQLSessionStorage(database_url):
+        pass  # creates the table
+    server = await asyncpg.connect(database_url)
+
+    async def scans() -> int:
+        # A connection's scans are counted before it disappears from the list.
+        others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        while await server.fetchval(others) > 1:
+            await asyncio.sleep(0.01)
+        return await server.fetchval(
+            "SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'shopify_sessions'"
+        )
+
+    before = await scans()
+    storage = PostgreSQLSessionStorage(database_url, pool_options={"max_size": 1}, on_error="raise")
+    async with storage:
+        for _ in range(8):  # after the fifth time the server keeps a plan
+            await asyncio.gather(*map(storage.store_session, sessions))
+            await asyncio.gather(*(storage.load_session(one.id) for one in sessions))
+            await asyncio.gather(*(storage.find_sessions_by_shop(f"{n}") for n in range(10)))
+            await storage.delete_sessions(one.id for one in sessions)
+    assert await scans() == before
+    await server.close()
+
+
+@pytest.mark.asyncio
 async def test_big_shops_many_ids_and_many_tasks(database_url):
     async with PostgreSQLSessionStorage(database_url, on_error="raise") as storage:
         many = [online_session(SHOP, user) for user in range(10_000)]

@@ -6,6 +6,7 @@ Each mutant names the case of the battery that has to catch it.
 import asyncio
 import logging
 import re
+import time
 from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -19,12 +20,15 @@ from shopify_session_storage import (
     SessionStorageUnavailableError,
 )
 from shopify_session_storage.checks import (
+    check_comparison,
+    check_lease,
     check_session,
     check_session_id,
     check_session_ids,
     check_shop,
 )
-from shopify_session_storage.stored import copy_session, stored_session
+from shopify_session_storage.process import ProcessLocks
+from shopify_session_storage.stored import copy_session, has_same_tokens, stored_session
 
 LOGGER = logging.getLogger("shopify_session_storage.mutants")
 
@@ -34,12 +38,16 @@ class Backend:
 
     def __init__(self):
         self.rows = {}
+        self.leases = {}
         self.ids_by_shop = {}
         self.starting = 0
 
 
 class DictStorage(SessionStorage):
     """Keeps sessions in a dict. Each call takes a while on its way there and back."""
+
+    conditional_writes = "backend"
+    leases = "backend"
 
     def __init__(self, backend, *, on_error="log", broken=False):
         self.backend = backend
@@ -68,11 +76,26 @@ class DictStorage(SessionStorage):
         check_shop(shop)
         return await self.ask("find sessions", self.find, shop, failed=[])
 
+    async def compare_and_store(self, session, expected):
+        check_comparison(session, expected)
+        return await self.insist("compare", self.swap, (stored_session(session), expected))
+
+    async def acquire_lease(self, name, holder, ttl):
+        milliseconds = check_lease(name, holder, ttl)
+        return await self.insist("acquire a lease", self.acquire, (name, holder, milliseconds))
+
+    async def release_lease(self, name, holder):
+        check_lease(name, holder)
+        await self.insist("release a lease", self.release, (name, holder))
+
     async def ready(self):
+        await self.insist("get ready", self.ping, None)
+
+    async def insist(self, doing, work, argument):
         try:
-            await self.send(self.ping, None)
+            return await self.send(work, argument)
         except ConnectionRefusedError as error:
-            raise SessionStorageUnavailableError("could not get ready") from error
+            raise SessionStorageUnavailableError(f"could not {doing}") from error
 
     async def ask(self, doing, work, argument, *, failed):
         try:
@@ -112,6 +135,29 @@ class DictStorage(SessionStorage):
 
     async def find(self, shop):
         return [self.read(row) for row in self.backend.rows.values() if self.belongs(row, shop)]
+
+    async def swap(self, pair):
+        session, expected = pair
+        row = self.backend.rows.get(self.key(session.id))
+        if not self.matches(None if row is None else self.read(row), expected):
+            return False
+        return await self.put(session)
+
+    def matches(self, stored, expected):
+        return has_same_tokens(stored, expected)
+
+    async def acquire(self, lease):
+        name, holder, milliseconds = lease
+        found, end = self.backend.leases.get(name, (holder, 0))
+        if found != holder and end > time.monotonic():
+            return False
+        self.backend.leases[name] = (holder, time.monotonic() + milliseconds / 1000)
+        return True
+
+    async def release(self, lease):
+        name, holder = lease
+        if self.backend.leases.get(name, ("", 0))[0] == holder:
+            del self.backend.leases[name]
 
     def key(self, id):
         return id
@@ -178,7 +224,17 @@ class OpeningStorage(DictStorage):
         self.opening = None
 
 
-CORRECT = [DictStorage, IndexedStorage, OpeningStorage]
+class FiveMethodsStorage(DictStorage):
+    """Has the five methods that a third party needs, and leaves the rest to the interface."""
+
+    conditional_writes = SessionStorage.conditional_writes
+    leases = SessionStorage.leases
+    compare_and_store = SessionStorage.compare_and_store
+    acquire_lease = SessionStorage.acquire_lease
+    release_lease = SessionStorage.release_lease
+
+
+CORRECT = [DictStorage, IndexedStorage, OpeningStorage, FiveMethodsStorage]
 MUTANTS: list[tuple[type[DictStorage], str]] = []
 """Each with the name of the case that has to catch it."""
 
@@ -994,6 +1050,223 @@ class DisconnectDropsTheTable(DictStorage):
         return await super().send(work, argument)
 
 
+# --- conditional writes ---------------------------------------------------------------------------
+
+
+@breaks("compare_and_store_stores_what_is_expected")
+class ComparesWholeSessions(DictStorage):
+    def matches(self, stored, expected):
+        return stored == expected
+
+
+@breaks("compare_and_store_stores_what_is_expected")
+class CountsOnlyWhatChanges(DictStorage):
+    """As MySQL counts the rows of an UPDATE."""
+
+    async def swap(self, pair):
+        session, _ = pair
+        before = self.backend.rows.get(session.id)
+        return await super().swap(pair) and before != session
+
+
+@breaks("compare_and_store_refuses_the_rest")
+class ComparesOnlyAccessTokens(DictStorage):
+    def matches(self, stored, expected):
+        if stored is None or expected is None:
+            return stored is expected
+        return stored.access_token == expected.access_token
+
+
+@breaks("compare_and_store_refuses_the_rest")
+class ComparesOnlyRefreshTokens(DictStorage):
+    def matches(self, stored, expected):
+        if stored is None or expected is None:
+            return stored is expected
+        return stored.refresh_token == expected.refresh_token
+
+
+class ComparesSpelledTokens(DictStorage):
+    def matches(self, stored, expected):
+        if stored is None or expected is None:
+            return stored is expected
+        return all(
+            self.spell(getattr(stored, name)) == self.spell(getattr(expected, name))
+            for name in ("access_token", "refresh_token")
+        )
+
+
+@breaks("compare_and_store_refuses_the_rest")
+class IgnoresTheCaseOfTokens(ComparesSpelledTokens):
+    def spell(self, token):
+        return token and token.lower()
+
+
+@breaks("compare_and_store_refuses_the_rest")
+class TakesNoTokenForAnEmptyOne(ComparesSpelledTokens):
+    def spell(self, token):
+        return token or ""
+
+
+@breaks("compare_and_store_refuses_the_rest")
+class ExpectsNothingOfAnything(DictStorage):
+    """An upsert where an insert is due."""
+
+    def matches(self, stored, expected):
+        return expected is None or has_same_tokens(stored, expected)
+
+
+@breaks("compare_and_store_refuses_the_rest")
+class TakesNoSessionForOneWithoutTokens(DictStorage):
+    def matches(self, stored, expected):
+        tokens = [
+            (one and one.access_token, one and one.refresh_token) for one in (stored, expected)
+        ]
+        return tokens[0] == tokens[1]
+
+
+@breaks("compare_and_store_refuses_the_rest")
+class StoresBeforeItCompares(DictStorage):
+    async def swap(self, pair):
+        session, expected = pair
+        row = self.backend.rows.get(session.id)
+        await self.put(session)
+        return self.matches(row, expected)
+
+
+@breaks("compare_and_store_replaces_everything")
+class ReplacesOnlyTheTokens(DictStorage):
+    async def swap(self, pair):
+        session, expected = pair
+        row = self.backend.rows.get(session.id)
+        if row is not None:
+            names = ("access_token", "refresh_token")
+            session = changed(row, **{name: getattr(session, name) for name in names})
+        return await super().swap((session, expected))
+
+
+@breaks("compare_and_store_replaces_everything")
+class ComparesBesideTheIndex(IndexedStorage):
+    async def swap(self, pair):
+        session, expected = pair
+        if self.matches(self.backend.rows.get(session.id), expected):
+            return await DictStorage.put(self, session)
+        return False
+
+
+@breaks("of_many_comparisons_one_wins")
+class ComparesInSeveralSteps(DictStorage):
+    async def swap(self, pair):
+        session, expected = pair
+        row = self.backend.rows.get(session.id)
+        await asyncio.sleep(0)
+        return self.matches(row, expected) and await self.put(session)
+
+
+@breaks("two_storages_that_compare_do_not_both_win")
+class ComparesInItsProcessAlone(FiveMethodsStorage):
+    conditional_writes = "backend"
+
+
+@breaks("comparing_loses_no_plain_store")
+class LocksComparisonsAlone(DictStorage):
+    """All storages of one backend have the lock, but plain stores go by."""
+
+    async def compare_and_store(self, session, expected):
+        if not hasattr(self.backend, "locks"):
+            self.backend.locks = ProcessLocks()
+        async with self.backend.locks.lock(session.id):
+            return await SessionStorage.compare_and_store(self, session, expected)
+
+
+# --- leases ---------------------------------------------------------------------------------------
+
+
+@breaks("lease_has_one_holder")
+class LeasesToEverybody(DictStorage):
+    async def acquire(self, lease):
+        await super().acquire(lease)
+        return True
+
+
+@breaks("lease_has_one_holder")
+class RenewsNoLease(DictStorage):
+    async def acquire(self, lease):
+        return lease[0] not in self.backend.leases and await super().acquire(lease)
+
+
+@breaks("lease_has_one_holder")
+class ReleasesAnyLease(DictStorage):
+    async def release(self, lease):
+        self.backend.leases.pop(lease[0], None)
+
+
+@breaks("lease_has_one_holder")
+class ReleasesNoLease(DictStorage):
+    async def release(self, lease):
+        pass
+
+
+@breaks("lease_has_one_holder")
+class IgnoresTheCaseOfLeases(DictStorage):
+    async def acquire(self, lease):
+        name, holder, milliseconds = lease
+        return await super().acquire((name.lower(), holder, milliseconds))
+
+    async def release(self, lease):
+        name, holder = lease
+        await super().release((name.lower(), holder))
+
+
+@breaks("lease_has_one_holder")
+class IgnoresTheCaseOfHolders(DictStorage):
+    async def acquire(self, lease):
+        name, holder, milliseconds = lease
+        return await super().acquire((name, holder.lower(), milliseconds))
+
+
+@breaks("lease_ends_when_its_time_is_over")
+class LeasesForTooLong(DictStorage):
+    async def acquire(self, lease):
+        name, holder, milliseconds = lease
+        return await super().acquire((name, holder, milliseconds * 1000))
+
+
+@breaks("lease_ends_when_its_time_is_over")
+class KeepsTheFirstEndOfALease(DictStorage):
+    async def acquire(self, lease):
+        name, holder, _ = lease
+        if self.backend.leases.get(name, ("", 0))[0] == holder:
+            return True
+        return await super().acquire(lease)
+
+
+@breaks("lease_ends_when_its_time_is_over")
+class TakesAShortLeaseForNone(DictStorage):
+    async def acquire(self, lease):
+        return lease[2] > 1 and await super().acquire(lease)
+
+
+@breaks("leases_are_no_sessions")
+class KeepsLeasesAmongSessions(DictStorage):
+    async def acquire(self, lease):
+        name, holder, _ = lease
+        row = Session(id=name, shop=name, state=holder, is_online=False)
+        return self.backend.rows.setdefault(name, row).state == holder
+
+
+@breaks("leases_are_no_sessions")
+class DeletesTheLeaseOfASession(DictStorage):
+    async def remove(self, ids):
+        for id in ids:
+            self.backend.leases.pop(id, None)
+        return await super().remove(ids)
+
+
+@breaks("two_storages_do_not_both_have_a_lease")
+class LeasesInItsProcessAlone(FiveMethodsStorage):
+    leases = "backend"
+
+
 # --- failures -------------------------------------------------------------------------------------
 
 
@@ -1082,6 +1355,52 @@ class ChecksSessionsOnlyWhenTheyReachTheBackend(DictStorage):
         if self.broken:
             return await self.ask("store a session", self.put, session, failed=False)
         return await super().store_session(session)
+
+
+@breaks("comparing_and_leasing_raise_failures")
+class ComparingFollowsOnError(DictStorage):
+    async def compare_and_store(self, session, expected):
+        check_comparison(session, expected)
+        return await self.ask("compare", self.swap, (session, expected), failed=False)
+
+
+@breaks("comparing_and_leasing_raise_failures")
+class LeasingFollowsOnError(DictStorage):
+    async def acquire_lease(self, name, holder, ttl):
+        milliseconds = check_lease(name, holder, ttl)
+        return await self.ask("lease", self.acquire, (name, holder, milliseconds), failed=False)
+
+
+@breaks("comparing_and_leasing_raise_failures")
+class TakesAFailureForNoSession(FiveMethodsStorage):
+    async def is_ready(self):
+        return True
+
+
+@breaks("comparing_and_leasing_raise_failures")
+class TokenInTheMessageOfAComparison(DictStorage):
+    async def compare_and_store(self, session, expected):
+        check_comparison(session, expected)
+        return await self.insist(f"compare {session.to_dict()}", self.swap, (session, expected))
+
+
+@breaks("comparing_and_leasing_check_their_arguments")
+class ComparesDifferentSessions(DictStorage):
+    async def compare_and_store(self, session, expected):
+        expected = expected and changed(expected, id=session.id)
+        return await super().compare_and_store(session, expected)
+
+
+@breaks("comparing_and_leasing_check_their_arguments")
+class LeasesForNoTime(DictStorage):
+    async def acquire_lease(self, name, holder, ttl):
+        return await super().acquire_lease(name, holder, max(ttl, timedelta(milliseconds=1)))
+
+
+@breaks("comparing_and_leasing_check_their_arguments")
+class ReleasesUnnamedLeases(DictStorage):
+    async def release_lease(self, name, holder):
+        await super().release_lease(name or "name", holder)
 
 
 @breaks("failures_show_no_token")

@@ -24,7 +24,14 @@ def run(program):
     ).stdout.strip()
 
 
-@pytest.mark.parametrize("module", ["shopify_session_storage", "shopify_session_storage.testing"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "shopify_session_storage",
+        "shopify_session_storage.access_tokens",
+        "shopify_session_storage.testing",
+    ],
+)
 def test_only_the_standard_library_is_imported(module):
     assert run(FOREIGN_MODULES.format(module=module)) == ""
 
@@ -41,4 +48,7 @@ assert "pytest" in sys.modules
 
 
 def test_everything_public_is_there():
-    run("from shopify_session_storage import *\nfrom shopify_session_storage.testing import *")
+    run(
+        "from shopify_session_storage import *\nfrom shopify_session_storage.testing import *"
+        "\nfrom shopify_session_storage.access_tokens import *"
+    )

@@ -178,6 +178,36 @@ async def test_updated(backend, writer, javascript, python):
         assert await found_ids(reading, shop) == {old.id}
 
 
+async def test_compared_and_leased(space, backend, peer):
+    """What JavaScript stored is compared; leases are nothing to it, nor to its migrations."""
+    shop, minute = unique("shop"), timedelta(minutes=1)
+    old = offline_session(shop, refresh_token=None)
+    newer, newest = replace(old, access_token="newer"), replace(old, access_token="newest")
+    async with space.python() as python:
+        for name in (old.id, shop):
+            assert await python.acquire_lease(name, "holder", minute)
+        if backend is REDIS:  # as if its migration, which reads all keys, had not run
+            prefix = space.javascript["prefix"]
+            async with Redis.from_url(space.javascript["url"]) as raw:
+                await raw.delete(f"{prefix}_migrations")
+        async with peer.open(backend.name, space.javascript) as javascript:
+            assert await javascript.load_session(old.id) is None
+            assert await found_ids(javascript, shop) == set()
+            await javascript.store_session(old)
+            assert not await python.compare_and_store(newer, None)
+            assert not await python.compare_and_store(newer, newest)
+            assert await python.compare_and_store(newer, old)
+            assert await javascript.load_session(old.id) == newer
+            assert await found_ids(javascript, shop) == {old.id}
+            await javascript.store_session(newest)
+            assert not await python.compare_and_store(old, newer)
+            assert await javascript.delete_session(old.id)
+            assert await python.compare_and_store(old, None)
+            assert await found_ids(javascript, shop) == {old.id}
+        for name in (old.id, shop):
+            assert not await python.acquire_lease(name, "other", minute)
+
+
 CREATED = [
     pytest.param(backend, first, id=f"{backend.name}-{first}")
     for backend in BACKENDS

@@ -28,6 +28,26 @@ def key_of(id: str) -> Item:
     return {"id": {"S": id}}
 
 
+def lease_key_of(name: str) -> Item:
+    """Return the key of a lease. No session can have such an id."""
+    return key_of(f"shop:lease:{name}")
+
+
+def lease_of(name: str, holder: str, expires: int) -> Item:
+    """Return the item of a lease. Without a shop it is not in the index.
+
+    Args:
+        name: Its name.
+        holder: Who has it.
+        expires: When it ends, in milliseconds since the epoch.
+    """
+    return {
+        **lease_key_of(name),
+        "holder": {"S": holder},
+        "leaseExpires": {"N": str(expires)},
+    }
+
+
 def item_of(session: Session) -> Item:
     """Return the item of a session. What is None has no attribute; empty strings are kept."""
     texts = {

@@ -4,7 +4,8 @@ import asyncio
 import inspect
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, ClassVar, Final, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -21,9 +22,17 @@ from shopify_session_storage import (
     SessionStorageUnavailableError,
 )
 from shopify_session_storage.base import to_the_end
+from shopify_session_storage.stored import has_same_tokens
 
 from shopify_session_storage_dynamodb import errors
-from shopify_session_storage_dynamodb.items import Item, item_of, key_of, read_item
+from shopify_session_storage_dynamodb.items import (
+    Item,
+    item_of,
+    key_of,
+    lease_key_of,
+    lease_of,
+    read_item,
+)
 from shopify_session_storage_dynamodb.table import Table
 
 _T = TypeVar("_T")
@@ -44,6 +53,9 @@ _CONFIG: Final = AioConfig(
 # Limits of the service.
 _GET_ITEMS: Final = 100
 _WRITE_ITEMS: Final = 25
+
+# The code of the error for a write whose condition is not met.
+_NOT_MET: Final = "ConditionalCheckFailedException"
 
 # How many batches of one call are under way at once.
 _BATCHES: Final = 8
@@ -93,6 +105,8 @@ class DynamoDBSessionStorage(BaseSessionStorage):
     """
 
     backend = "dynamodb"
+    conditional_writes = "backend"
+    leases = "backend"
     driver_errors = (BotoCoreError, ClientError, OSError)
     # None: botocore repeats by itself what a connection has lost.
     connection_errors = ()
@@ -155,10 +169,16 @@ class DynamoDBSessionStorage(BaseSessionStorage):
         return [read_item(item) for item in await self._items(ids)]
 
     async def _store(self, sessions: Sequence[Session]) -> None:
+        await self._sent(self._put([item_of(session) for session in sessions]))
+
+    async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
+        return await self._sent(self._put_if_same(session, expected))
+
+    async def _sent(self, write: Coroutine[Any, Any, _T]) -> _T:
+        """Do a write of sessions, and tell if the table refuses them."""
         refused: ClientError
         try:
-            await to_the_end(self._put([item_of(session) for session in sessions]))
-            return
+            return await to_the_end(write)
         except ClientError as error:
             if errors.code_of(error) != "ValidationException":
                 raise
@@ -184,6 +204,59 @@ class DynamoDBSessionStorage(BaseSessionStorage):
             await self._client.put_item(TableName=self._table.name, Item=items[0])
         else:
             await self._write([{"PutRequest": {"Item": item}} for item in items])
+
+    async def _put_if_same(self, session: Session, expected: Session | None) -> bool:
+        try:
+            await self._client.put_item(
+                TableName=self._table.name,
+                Item=item_of(session),
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **_condition(expected),
+            )
+        except ClientError as error:
+            if errors.code_of(error) != _NOT_MET:
+                raise
+            # Botocore may have sent it again although the first try had taken effect.
+            repeated = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
+            found = error.response.get("Item")
+        else:
+            return True
+        return repeated and found is not None and has_same_tokens(read_item(found), session)
+
+    async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
+        return await to_the_end(self._put_lease(name, holder, milliseconds))
+
+    async def _put_lease(self, name: str, holder: str, milliseconds: int) -> bool:
+        now = time.time_ns() // 1_000_000  # DynamoDB shows no clock of its own
+        try:
+            await self._client.put_item(
+                TableName=self._table.name,
+                Item=lease_of(name, holder, now + milliseconds),
+                ConditionExpression=(
+                    "attribute_not_exists(id) OR holder = :holder OR leaseExpires <= :now"
+                ),
+                ExpressionAttributeValues={":holder": {"S": holder}, ":now": {"N": str(now)}},
+            )
+        except ClientError as error:
+            if errors.code_of(error) != _NOT_MET:
+                raise
+            return False
+        return True
+
+    async def _release_lease(self, name: str, holder: str) -> None:
+        await to_the_end(self._delete_lease(name, holder))
+
+    async def _delete_lease(self, name: str, holder: str) -> None:
+        try:
+            await self._client.delete_item(
+                TableName=self._table.name,
+                Key=lease_key_of(name),
+                ConditionExpression="holder = :holder",
+                ExpressionAttributeValues={":holder": {"S": holder}},
+            )
+        except ClientError as error:
+            if errors.code_of(error) != _NOT_MET:
+                raise
 
     async def _remove(self, keys: Sequence[Item]) -> None:
         if len(keys) == 1:
@@ -308,6 +381,26 @@ async def _for_each(work: Callable[[_T], Awaitable[_R]], batches: Sequence[_T]) 
     if failures:
         raise failures[0]
     return results
+
+
+def _condition(expected: Session | None) -> dict[str, Any]:
+    """Return the condition that what is stored has the tokens of *expected*, or is not there."""
+    if expected is None:
+        return {"ConditionExpression": "attribute_not_exists(id)"}
+    conditions, values = ["attribute_exists(id)"], {}
+    tokens = {"accessToken": expected.access_token, "refreshToken": expected.refresh_token}
+    for name, token in tokens.items():
+        if token is None:
+            # Other programs may write the type NULL.
+            conditions.append(f"(attribute_not_exists({name}) OR attribute_type({name}, :null))")
+            values[":null"] = {"S": "NULL"}
+        else:
+            conditions.append(f"{name} = :{name}")
+            values[f":{name}"] = {"S": token}
+    return {
+        "ConditionExpression": " AND ".join(conditions),
+        "ExpressionAttributeValues": values,
+    }
 
 
 def _chunks(values: Sequence[_T], size: int) -> list[Sequence[_T]]:

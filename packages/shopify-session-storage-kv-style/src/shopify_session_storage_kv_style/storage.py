@@ -20,6 +20,7 @@ from shopify_session_storage import (
     read_session_json,
 )
 from shopify_session_storage.base import to_the_end
+from shopify_session_storage.stored import has_same_tokens
 
 from shopify_session_storage_kv_style.cloudflare import API, CloudflareKVNamespace
 from shopify_session_storage_kv_style.namespace import Keys, KVNamespace, KVNamespaceError
@@ -129,30 +130,46 @@ class KVSessionStorage(BaseSessionStorage):
     async def _delete(self, ids: Sequence[str]) -> None:
         await to_the_end(self._delete_listed(ids))
 
-    async def _store_listed(self, sessions: Sequence[Session]) -> None:
-        keys, lists = self._keys, self._known_lists()
-        async with lists.lock:
-            shops = {session.shop: None for session in sessions}
-            texts = await keys.get([*(session.id for session in sessions), *map(_list_key, shops)])
-            added: dict[str, list[str]] = {shop: [] for shop in shops}
-            left: dict[str, list[str]] = {}
-            for session in sessions:
-                added[session.shop].append(session.id)
-                old_shop = _shop_of(texts.get(session.id), session.id)
-                if old_shop is not None and old_shop != session.shop:
-                    left.setdefault(old_shop, []).append(session.id)
-            if others := [_list_key(shop) for shop in left if shop not in shops]:
-                texts |= await keys.get(others)
+    async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
+        return await to_the_end(self._compare_and_store_listed(session, expected))
 
-            # First the lists, then the sessions: a process that dies between leaves ids of
-            # sessions that are not there, rather than sessions that nobody finds. For the same
-            # reason ids are removed last.
-            longer = _changed_lists(texts, lists, added=added)
-            await keys.put(longer)
-            await keys.put({session.id: dump_session_json(session) for session in sessions})
-            for session in sessions:
-                lists.remember(session)
-            await keys.put(_changed_lists(texts | longer, lists, removed=left))
+    async def _compare_and_store_listed(self, session: Session, expected: Session | None) -> bool:
+        lists = self._known_lists()
+        async with lists.lock:  # also of the other storages that share the lists
+            found = await self._load_one(session.id)
+            if not has_same_tokens(found, expected):
+                return False
+            await self._store_locked([session], lists)
+            return True
+
+    async def _store_listed(self, sessions: Sequence[Session]) -> None:
+        lists = self._known_lists()
+        async with lists.lock:
+            await self._store_locked(sessions, lists)
+
+    async def _store_locked(self, sessions: Sequence[Session], lists: "_Lists") -> None:
+        keys = self._keys
+        shops = {session.shop: None for session in sessions}
+        texts = await keys.get([*(session.id for session in sessions), *map(_list_key, shops)])
+        added: dict[str, list[str]] = {shop: [] for shop in shops}
+        left: dict[str, list[str]] = {}
+        for session in sessions:
+            added[session.shop].append(session.id)
+            old_shop = _shop_of(texts.get(session.id), session.id)
+            if old_shop is not None and old_shop != session.shop:
+                left.setdefault(old_shop, []).append(session.id)
+        if others := [_list_key(shop) for shop in left if shop not in shops]:
+            texts |= await keys.get(others)
+
+        # First the lists, then the sessions: a process that dies between leaves ids of
+        # sessions that are not there, rather than sessions that nobody finds. For the same
+        # reason ids are removed last.
+        longer = _changed_lists(texts, lists, added=added)
+        await keys.put(longer)
+        await keys.put({session.id: dump_session_json(session) for session in sessions})
+        for session in sessions:
+            lists.remember(session)
+        await keys.put(_changed_lists(texts | longer, lists, removed=left))
 
     async def _delete_listed(self, ids: Sequence[str]) -> None:
         keys, lists = self._keys, self._known_lists()

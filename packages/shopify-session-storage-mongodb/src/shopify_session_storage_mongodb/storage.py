@@ -100,6 +100,8 @@ class MongoDBSessionStorage(BaseSessionStorage):
     """
 
     backend = "mongodb"
+    conditional_writes = "backend"
+    leases = "backend"
     driver_errors = (PyMongoError, BSONError, OSError)
     connection_errors = (ConnectionFailure,)
     data_errors = (WriteError, BulkWriteError)
@@ -126,7 +128,7 @@ class MongoDBSessionStorage(BaseSessionStorage):
             self._url, self._options = _checked_url(url)
         client = self._injected if self._injected is not None else self._new_client()
         self._database = database if database is not None else _default_database(client)
-        self._collection = self._collection_of(client)
+        self._use(client)
         self._own_client: AsyncIOMotorClient[_Document] | None = None
         self._collation: Collation | None = None
 
@@ -171,10 +173,14 @@ class MongoDBSessionStorage(BaseSessionStorage):
             problem = _problem(error)
         raise ValueError(f"the MongoDB URL cannot be used: {problem}")
 
-    def _collection_of(self, client: _AnyClient) -> _AnyCollection:
+    def _use(self, client: _AnyClient) -> None:
+        self._collection = self._collection_of(client, self._name)
+        self._leases_collection = self._collection_of(client, f"{self._name}_leases")
+
+    def _collection_of(self, client: _AnyClient, name: str) -> _AnyCollection:
         try:
             return client[self._database].get_collection(
-                self._name,
+                name,
                 codec_options=_CODEC_OPTIONS,
                 read_preference=ReadPreference.PRIMARY,
                 # Not "majority", which need not see a write that a smaller number acknowledged.
@@ -190,7 +196,7 @@ class MongoDBSessionStorage(BaseSessionStorage):
     async def _open(self) -> None:
         if self._injected is None:
             self._own_client = self._new_client()
-            self._collection = self._collection_of(self._own_client)
+            self._use(self._own_client)
         await self._prepare()
 
     async def _close(self) -> None:
@@ -222,6 +228,61 @@ class MongoDBSessionStorage(BaseSessionStorage):
 
     async def _delete(self, ids: Sequence[str]) -> None:
         await to_the_end(self._delete_many({"id": _one_of(ids)}))
+
+    async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
+        document = _document(session)
+        if expected is None:
+            return await to_the_end(self._insert(document))
+        return await to_the_end(self._replace_same(document, expected))
+
+    async def _insert(self, document: _Document) -> bool:
+        # Not insert_one(), which would leave it to the unique index alone, which may be missing.
+        rest = {name: value for name, value in document.items() if name != "id"}
+        try:
+            result = await self._collection.update_one(
+                {"id": document["id"]},
+                {"$setOnInsert": rest},
+                upsert=True,
+                collation=self._collation,
+            )
+        except DuplicateKeyError as error:
+            # Not if it is about an index of somebody's own.
+            if "id" not in ((error.details or {}).get("keyPattern") or {"id": 1}):
+                raise
+            return False
+        return result.upserted_id is not None
+
+    async def _replace_same(self, document: _Document, expected: Session) -> bool:
+        tokens = {"accessToken": expected.access_token, "refreshToken": expected.refresh_token}
+        result = await self._collection.replace_one(
+            {"id": document["id"], **tokens},  # None also means that there is no such field
+            document,
+            collation=self._collation,
+        )
+        return result.matched_count > 0
+
+    async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
+        return await to_the_end(self._take_lease(name, holder, milliseconds))
+
+    async def _take_lease(self, name: str, holder: str, milliseconds: int) -> bool:
+        # The server's clock. An update that asks for it needs a newer server than all the rest.
+        hello = await self._collection.database.command("hello", codec_options=_CODEC_OPTIONS)
+        now = round(hello["localTime"].timestamp() * 1000)
+        try:
+            await self._leases_collection.update_one(
+                {"_id": name, "$or": [{"holder": holder}, {"expires": {"$lte": now}}]},
+                {"$set": {"holder": holder, "expires": now + milliseconds}},
+                upsert=True,
+            )
+        except DuplicateKeyError:  # it is there, but another holder's
+            return False
+        return True
+
+    async def _release_lease(self, name: str, holder: str) -> None:
+        await to_the_end(self._delete_lease({"_id": name, "holder": holder}))
+
+    async def _delete_lease(self, lease: Mapping[str, str]) -> None:
+        await self._leases_collection.delete_one(lease)
 
     async def _read(self, condition: Mapping[str, Any], what: str, **limits: int) -> list[Session]:
         cursor = self._collection.find(condition, collation=self._collation, **limits)

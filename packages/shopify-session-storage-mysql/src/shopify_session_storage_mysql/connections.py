@@ -73,6 +73,7 @@ _REFUSED: Final = frozenset({
     1644, 3819, 4025,  # by a trigger or a constraint
 })  # fmt: skip
 _CONFLICTS: Final = frozenset({1020, 1213})
+DUPLICATE: Final = 1062
 _RACES: Final = frozenset({1050, 1060, 1061, 1091, 1412, 1684})
 NO_SUCH_TABLE: Final = 1146
 TABLE_DENIED: Final = 1142
@@ -139,25 +140,42 @@ def literal(value: str | int | None) -> str:
 async def run(connection: Any, sql: str) -> Sequence[Sequence[Any]]:
     """Run one statement in a transaction of its own and return its rows.
 
+    Raises:
+        MySQLError: If it fails.
+    """
+    rows: Sequence[Sequence[Any]] = (await _run(connection, sql)).rows or ()
+    return rows
+
+
+async def run_for_mark(connection: Any, sql: str) -> int:
+    """Run one statement as :func:`run` does, and return what it gave to LAST_INSERT_ID().
+
+    Returns:
+        That number; 0 if it gave none.
+    """
+    mark: int = (await _run(connection, sql)).insert_id or 0
+    return mark
+
+
+async def _run(connection: Any, sql: str) -> Any:
+    """Run one statement and return aiomysql's result of it.
+
     One round trip; three on a connection that does not commit by itself. Not through a cursor,
     which would ask for warnings in a further one. However it ends but well or with an answer of
     the server, the connection is closed, because the next caller would get the rest of what was
     under way: somebody else's session.
-
-    Raises:
-        MySQLError: If it fails.
     """
     decoders, connection.decoders = connection.decoders, _DECODERS
     try:
         if connection.get_autocommit():
             await connection.query(sql)
-            rows: Sequence[Sequence[Any]] = connection._result.rows or ()
+            result = connection._result
         else:
             await connection.rollback()  # ends a snapshot that is older than this call
             await connection.query(sql)
-            rows = connection._result.rows or ()
+            result = connection._result
             await connection.commit()
-        return rows
+        return result
     except aiomysql.MySQLError as error:
         failure = _classified(error)
     except BaseException:

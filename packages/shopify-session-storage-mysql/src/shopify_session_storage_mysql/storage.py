@@ -14,6 +14,7 @@ from shopify_session_storage import (
     MigrationError,
     OnError,
     RdbmsSessionStorageMigratorOptions,
+    Session,
     SqlConnection,
     SqlSessionStorage,
 )
@@ -98,6 +99,10 @@ class MySQLSessionStorage(SqlSessionStorage):
         boolean_type="tinyint",
         upsert="ON DUPLICATE KEY UPDATE",
         inserted=lambda column: f"VALUES({column})",
+        # The columns of tokens have a collation that may ignore case.
+        is_same=lambda one, other: f"CAST({one} AS BINARY) <=> CAST({other} AS BINARY)",
+        # Not by way of the session's time zone, where an hour can come twice.
+        now="TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000",
         expires_unit=1000,
         refresh_token_expires_unit=1000,
         max_identifier_length=64,
@@ -249,14 +254,58 @@ class MySQLSessionStorage(SqlSessionStorage):
             return await connections.run(connection, sql % tuple(map(literal, parameters)))
 
     async def _execute(self, sql: str, parameters: Sequence[Any]) -> None:
+        await self._change(sql, parameters)
+
+    async def _change(self, sql: str, parameters: Sequence[Any]) -> bool:
         for pause in _CONFLICT_PAUSES:
             try:
-                await self._fetch(sql, parameters)
+                return await self._change_once(sql, parameters)
             except ConflictError:
                 await asyncio.sleep(pause)
-            else:
-                return
-        await self._fetch(sql, parameters)
+        return await self._change_once(sql, parameters)
+
+    async def _change_once(self, sql: str, parameters: Sequence[Any]) -> bool:
+        assert self._pool is not None
+        async with self._pool.acquire() as connection:
+            statement = sql % tuple(map(literal, parameters))
+            return await connections.run_for_mark(connection, statement) > 0
+
+    # --- comparisons and leases -------------------------------------------------------------
+
+    # Whether a statement has found its row is not told by the number of affected rows, which is
+    # that of changed ones on some connections and that of found ones on others. But what is given
+    # to LAST_INSERT_ID() for a row comes back with the answer. It is an expression of that row's,
+    # so that the server cannot compute it without one.
+
+    def _build_comparisons(self, columns: Sequence[str]) -> None:
+        super()._build_comparisons(columns)
+        found = f"IF(LAST_INSERT_ID(LENGTH({self._id})), {self._id}, {self._id})"
+        self._replace = self._replace.replace(" SET ", f" SET {self._id} = {found}, ", 1)
+        self._insert_new = f"{self._insert}VALUES {self.dialect.placeholders(len(columns))}"
+
+    def _build_leases(self) -> None:
+        super()._build_leases()
+        now = self.dialect.now
+        # Assignments are made from left to right, and the second one sees the new holder.
+        self._acquire = (
+            f"INSERT INTO {self._quoted_leases} (name, holder, expires) "
+            f"VALUES (%s, %s, LAST_INSERT_ID({now} + %s)) ON DUPLICATE KEY UPDATE "
+            f"holder = IF(holder = VALUES(holder) OR expires <= {now}, VALUES(holder), holder), "
+            "expires = IF(holder = VALUES(holder), VALUES(expires), "
+            "IF(LAST_INSERT_ID(LENGTH(name) * 0), expires, expires))"
+        )
+
+    async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
+        if expected is not None:
+            return await super()._compare_and_store(session, expected)
+        try:
+            await self._execute(self._insert_new, self._to_row(session))
+        except aiomysql.IntegrityError as error:
+            # Not if it is about an index of somebody's own.
+            if code_of(error) != connections.DUPLICATE or "PRIMARY'" not in str(error.args[1]):
+                raise
+            return False
+        return True
 
     # --- migration --------------------------------------------------------------------------
 
@@ -304,12 +353,8 @@ class MySQLSessionStorage(SqlSessionStorage):
         existing = await self._existing_columns(connection)
         return not self._changes(existing) and await super()._is_migrated(connection)
 
-    def _column_definition(self, name: str) -> str:
-        definition = super()._column_definition(name)
-        if name in _KEYS:
-            exact = f"CHARACTER SET utf8mb4 COLLATE {self._collation}"
-            return definition.replace("varchar(255)", f"varchar(255) {exact}")
-        return definition
+    def _key_type(self) -> str:
+        return f"{super()._key_type()} CHARACTER SET utf8mb4 COLLATE {self._collation}"
 
     def _changes(self, existing: Mapping[str, str]) -> list[str]:
         """Return what must change in a table that has these columns."""

@@ -120,6 +120,9 @@ class PostgreSQLSessionStorage(SqlSessionStorage):
         boolean_type="boolean",
         upsert='ON CONFLICT ("id") DO UPDATE SET',
         inserted=lambda column: f"excluded.{column}",
+        is_same=lambda one, other: f"{one} IS NOT DISTINCT FROM {other}",
+        # Not now(), which is when the transaction began, before it had to wait for a row.
+        now="(extract(epoch FROM clock_timestamp()) * 1000)::bigint",
         expires_unit=1000,
         refresh_token_expires_unit=1,
         max_identifier_length=63,
@@ -201,15 +204,21 @@ class PostgreSQLSessionStorage(SqlSessionStorage):
     async def _open_connections(self) -> None:
         if self._injected is not None:
             self._pool = await self._injected  # does nothing if it has been awaited before
+            async with self._pool.acquire() as connection:
+                self._behind_pooler = await _is_behind_pooler(connection)
         else:
-            self._pool = await asyncpg.create_pool(
-                self._url, reset=_without_query, **self._pool_options
-            )
-        async with self._pool.acquire() as connection:
-            # A pooler makes up the number that the client is told.
-            told = connection.get_server_pid()
-            (row,) = await _fetch_unnamed(connection, "SELECT pg_backend_pid()", ())
-            self._behind_pooler = row[0] != told
+            options = {"reset": _without_query, **self._pool_options, "init": self._init}
+            self._pool = await asyncpg.create_pool(self._url, **options)
+
+    async def _init(self, connection: _AnyConnection) -> None:
+        """Prepare a new connection of our own pool. Two round trips."""
+        self._behind_pooler = await _is_behind_pooler(connection)
+        if not self._behind_pooler:
+            # Every query of ours goes by an index. A plan that is made while the table is small
+            # would scan it, and be kept while it grows.
+            await connection.execute("SET enable_seqscan = off")
+        if (init := self._pool_options.get("init")) is not None:
+            await init(connection)
 
     async def _close(self) -> None:
         pool, self._pool = self._pool, None
@@ -239,6 +248,9 @@ class PostgreSQLSessionStorage(SqlSessionStorage):
 
     async def _execute(self, sql: str, parameters: Sequence[Any]) -> None:
         await self._fetch(sql, parameters)
+
+    async def _change(self, sql: str, parameters: Sequence[Any]) -> bool:
+        return bool(await self._fetch(f"{sql} RETURNING 1", parameters))
 
     async def _run(
         self, connection: _AnyConnection, sql: str, parameters: Sequence[Any]
@@ -375,6 +387,13 @@ class _Connection:
             (name,),
         )
         return {row[0]: row[1] for row in rows}
+
+
+async def _is_behind_pooler(connection: _AnyConnection) -> bool:
+    # A pooler makes up the number that the client is told.
+    told = connection.get_server_pid()
+    (row,) = await _fetch_unnamed(connection, "SELECT pg_backend_pid()", ())
+    return bool(row[0] != told)
 
 
 async def _fetch_unnamed(

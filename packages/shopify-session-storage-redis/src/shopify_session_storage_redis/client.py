@@ -19,12 +19,12 @@ class Script:
     """A Lua script of this package.
 
     Args:
-        name: The file's name without ``.lua``.
+        names: The names of its files without ``.lua``, in order.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, *names: str) -> None:
         folder = files(__package__) / "scripts"
-        parts = [folder / "common.lua", folder / f"{name}.lua"]
+        parts = [folder / f"{name}.lua" for name in ("common", *names)]
         self.source = b"\n".join(part.read_bytes() for part in parts)
         self.sha = hashlib.sha1(self.source, usedforsecurity=False).hexdigest()
 
@@ -40,8 +40,13 @@ class Script:
         return ("EVAL", self.source, *command[2:])
 
 
+_NAMES: Final = (
+    "store", "delete", "find", "put", "take", "relist", "record", "acquire", "release",
+)  # fmt: skip
 SCRIPTS: Final = {
-    name: Script(name) for name in ("store", "delete", "find", "put", "take", "relist", "record")
+    **{name: Script(name) for name in _NAMES},
+    "compare_and_store": Script("compare", "store"),
+    "compare_and_put": Script("compare", "put"),
 }
 _BY_SHA: Final = {script.sha: script for script in SCRIPTS.values()}
 

@@ -94,6 +94,8 @@ class RedisSessionStorage(BaseSessionStorage):
     """
 
     backend = "redis"
+    conditional_writes = "backend"
+    leases = "backend"
     driver_errors = (errors.RedisError, errors.RedisClusterException, OSError)
     connection_errors = (
         errors.ConnectionError,
@@ -262,6 +264,22 @@ class RedisSessionStorage(BaseSessionStorage):
         values = await self._values(keys) if keys else []
         return [(*place, value) for place, value in zip(listed, values, strict=True)]
 
+    async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
+        compare = self._compare_together if self._together else self._compare_apart
+        return await to_the_end(compare(session, _tokens(session) + _tokens(expected)))
+
+    async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
+        script = SCRIPTS["acquire"].on([self._lease_key(name)], holder.encode(), milliseconds)
+        return bool(await to_the_end(self._client.one(script)))
+
+    async def _release_lease(self, name: str, holder: str) -> None:
+        script = SCRIPTS["release"].on([self._lease_key(name)], holder.encode())
+        await to_the_end(self._client.one(script))
+
+    def _lease_key(self, name: str) -> bytes:
+        # Everything that begins with the prefix is a session or a list to the JavaScript adapter.
+        return f"leases:{self._prefix}:{name}".encode()
+
     def _key(self, name: str) -> bytes:
         return f"{self._prefix}{name}".encode()
 
@@ -287,6 +305,21 @@ class RedisSessionStorage(BaseSessionStorage):
             arguments += (dump_session_json(session).encode(), self._token(session.id))
         self._check(await self._client.one(SCRIPTS["store"].on(keys, *arguments)))
 
+    async def _compare_together(self, session: Session, tokens: Sequence[bytes]) -> bool:
+        answer = await self._client.one(
+            SCRIPTS["compare_and_store"].on(
+                [self._key(session.id), self._key(session.shop)],
+                self._key(""),
+                dump_session_json(session).encode(),
+                self._token(session.id),
+                *tokens,
+            )
+        )
+        if answer in ([b"same"], [b"other"]):
+            return self._was_repeated(answer)
+        self._check(answer)
+        return True
+
     async def _delete_together(self, ids: Sequence[str]) -> None:
         keys = [self._key(id) for id in ids]
         tokens = [self._token(id) for id in ids]
@@ -300,11 +333,30 @@ class RedisSessionStorage(BaseSessionStorage):
         answers = await self._client.each(
             [SCRIPTS["put"].on([key], text) for key, text in zip(keys, texts, strict=True)]
         )
+        await self._list_stored(sessions, answers)
+
+    async def _compare_apart(self, session: Session, tokens: Sequence[bytes]) -> bool:
+        text = dump_session_json(session).encode()
+        put = SCRIPTS["compare_and_put"].on([self._key(session.id)], text, *tokens)
+        answer = await self._client.one(put)
+        if answer == [b"other"]:
+            return False
+        if answer == [b"same"]:
+            # If an earlier try has stored it, that one may not have come to the list.
+            await self._list_stored([session], [(b"none", b"")])
+            return self._was_repeated(answer)
+        await self._list_stored([session], [answer])
+        return True
+
+    async def _list_stored(
+        self, sessions: Sequence[Session], answers: Sequence[Sequence[bytes]]
+    ) -> None:
+        """Bring the lists of shops up to date, given what was under each session's key before."""
         changes = _Changes()
         conflict: Sequence[bytes] | None = None
-        for session, key, (kind, old_shop) in zip(sessions, keys, answers, strict=True):
+        for session, (kind, old_shop) in zip(sessions, answers, strict=True):
             if kind in (b"list", b"other"):
-                conflict = (kind, key)
+                conflict = (kind, self._key(session.id))
                 continue
             shop = session.shop.encode()
             changes.add(shop, session.id)
@@ -357,6 +409,15 @@ class RedisSessionStorage(BaseSessionStorage):
         if conflict is not None:
             self._logger.warning("%s", _conflict_error(conflict))
 
+    def _was_repeated(self, answer: Sequence[bytes]) -> bool:
+        """Tell whether tokens that are there already may be those of an earlier try.
+
+        What the storage repeats itself, it looks at itself. But redis-py's client of a cluster, and
+        a client of the user's, repeat by themselves what a lost connection leaves unknown.
+        """
+        repeats = self._to_cluster or self._injected is not None
+        return repeats and answer == [b"same"]
+
     # --- errors -----------------------------------------------------------------------------
 
     def _check(self, conflict: Sequence[bytes] | None) -> None:
@@ -393,6 +454,14 @@ def _read(value: bytes | None, id: str) -> Session | None:
     if session.id != id:
         raise CorruptSessionError(f"stored session {id!r} cannot be read: it has another id")
     return session
+
+
+def _tokens(session: Session | None) -> list[bytes]:
+    """Spell the tokens of a session for compare.lua."""
+    if session is None:
+        return [b"-", b"-"]
+    tokens = (session.access_token, session.refresh_token)
+    return [b"" if token is None else b"=" + token.encode() for token in tokens]
 
 
 def _kind(answer: bytes | Exception | None) -> tuple[bytes, bytes]:

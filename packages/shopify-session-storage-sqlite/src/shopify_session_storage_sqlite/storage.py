@@ -60,6 +60,8 @@ class SQLiteSessionStorage(SqlSessionStorage):
         boolean_type="integer",
         upsert='ON CONFLICT ("id") DO UPDATE SET',
         inserted=lambda column: f"excluded.{column}",
+        is_same=lambda one, other: f"{one} IS {other}",
+        now="CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
         expires_unit=1000,
         refresh_token_expires_unit=1000,
         max_identifier_length=255,
@@ -137,15 +139,23 @@ class SQLiteSessionStorage(SqlSessionStorage):
         else:
             await to_the_end(self._execute_and_commit(self._injected, sql, parameters))
 
+    async def _change(self, sql: str, parameters: Sequence[Any]) -> bool:
+        assert self._writer is not None
+        # On a connection of ours there is nothing to commit any more.
+        return await to_the_end(self._execute_and_commit(self._writer, sql, parameters)) > 0
+
     async def _execute_and_commit(
         self, connection: aiosqlite.Connection, sql: str, parameters: Sequence[Any]
-    ) -> None:
+    ) -> int:
+        """Run a statement that writes, and return how many rows it has written."""
         try:
-            await connection.execute_fetchall(sql, parameters)
+            async with connection.execute(sql, parameters) as cursor:
+                rows: int = cursor.rowcount
         except sqlite3.Error:
             await connection.rollback()
             raise
         await connection.commit()
+        return rows
 
     # A group of any size has a statement of its own, which SQLite compiles and keeps: a few sizes
     # will do, the rest is filled up with the last value or row once more.

@@ -2,6 +2,8 @@
 
 from shopify_session_storage.base import BaseSessionStorage, OnError
 from shopify_session_storage.checks import (
+    check_comparison,
+    check_lease,
     check_session,
     check_session_id,
     check_session_ids,
@@ -62,6 +64,8 @@ __all__ = [
     "SessionStorageUnavailableError",
     "SqlConnection",
     "SqlSessionStorage",
+    "check_comparison",
+    "check_lease",
     "check_session",
     "check_session_id",
     "check_session_ids",

@@ -3,12 +3,15 @@
 import asyncio
 import logging
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import timedelta
 from itertools import islice
 from typing import Any, ClassVar, Literal, TypeVar
 
 from shopify_session_storage.checks import (
+    check_comparison,
+    check_lease,
     check_session,
     check_session_id,
     check_session_ids,
@@ -22,7 +25,7 @@ from shopify_session_storage.errors import (
 from shopify_session_storage.grouping import Kind, Lane
 from shopify_session_storage.session import Session
 from shopify_session_storage.storage import SessionStorage
-from shopify_session_storage.stored import copy_session, stored_session
+from shopify_session_storage.stored import copy_session, has_same_tokens, stored_session
 
 OnError = Literal["log", "raise"]
 
@@ -83,6 +86,9 @@ class BaseSessionStorage(SessionStorage):
         self._finds = Kind(self._send_finds, share=_copy_sessions)
         self._stores = Kind(self._send_stores)
         self._deletes = Kind(self._send_deletes)
+        self._comparisons = Kind(self._send_comparison, alone=True)
+        self._acquisitions = Kind(self._send_acquisition, alone=True)
+        self._releases = Kind(self._send_release, alone=True)
         self._pings = Kind(self._send_pings)
         # The loop on which the storage is open, None while it is not.
         self._open_on: asyncio.AbstractEventLoop | None = None
@@ -92,6 +98,7 @@ class BaseSessionStorage(SessionStorage):
         self._loading: Lane
         self._finding: Lane
         self._writing: Lane
+        self._leasing: Lane
         self._pinging: Lane
 
     # --- hooks of the adapter ---------------------------------------------------------------
@@ -119,6 +126,30 @@ class BaseSessionStorage(SessionStorage):
     @abstractmethod
     async def _find(self, shops: Sequence[str]) -> Iterable[Session]:
         """Return all sessions of each of *shops*, each once, in any order."""
+
+    async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
+        """Store *session* if the tokens of what is stored are those of *expected*.
+
+        No other write of the same session by this storage is under way meanwhile, which is all
+        that this default knows. An adapter that overrides it with one atomic step of the backend
+        sets ``conditional_writes = "backend"``.
+        """
+        if not has_same_tokens(await self._load_one(session.id), expected):
+            return False
+        await self._store([session])
+        return True
+
+    async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
+        """Take or renew a lease, and tell whether *holder* has it.
+
+        The default keeps leases in this object. An adapter that overrides it, and
+        :meth:`_release_lease`, sets ``leases = "backend"``.
+        """
+        return self._process_locks().acquire_lease(name, holder, milliseconds)
+
+    async def _release_lease(self, name: str, holder: str) -> None:
+        """Give up a lease if *holder* has it."""
+        self._process_locks().release_lease(name, holder)
 
     async def _ping(self) -> None:
         """Ask the backend for a sign of life."""
@@ -187,6 +218,31 @@ class BaseSessionStorage(SessionStorage):
         sessions: list[Session] = found[shop]
         return sessions
 
+    async def compare_and_store(self, session: Session, expected: Session | None) -> bool:
+        size = check_comparison(session, expected)
+        session = stored_session(session)
+        expected = None if expected is None else copy_session(expected)
+        with self._raising(f"compare and store session {session.id!r}"):
+            await self._opened()
+            values = {session.id: (session, expected)}
+            results = await self._writing.call(self._comparisons, values, size)
+        stored: bool = results[session.id]
+        return stored
+
+    async def acquire_lease(self, name: str, holder: str, ttl: timedelta) -> bool:
+        milliseconds = check_lease(name, holder, ttl)
+        with self._raising(f"acquire lease {name!r}"):
+            await self._opened()
+            results = await self._leasing.call(self._acquisitions, {name: (holder, milliseconds)})
+        acquired: bool = results[name]
+        return acquired
+
+    async def release_lease(self, name: str, holder: str) -> None:
+        check_lease(name, holder)
+        with self._raising(f"release lease {name!r}"):
+            await self._opened()
+            await self._leasing.call(self._releases, {name: holder})
+
     async def ready(self) -> None:
         """Connect, create and migrate what is needed, and see that the backend answers.
 
@@ -194,11 +250,9 @@ class BaseSessionStorage(SessionStorage):
             SessionStorageError: If that fails, with the driver's error as the cause, whatever
                 ``on_error`` says.
         """
-        try:
+        with self._raising("get ready"):
             await self._opened()
             await self._pinging.call(self._pings, {"": None})
-        except self._failures as error:
-            raise self._failure("get ready", error) from cause_of(error)
 
     async def disconnect(self) -> None:
         loop = asyncio.get_running_loop()
@@ -245,6 +299,7 @@ class BaseSessionStorage(SessionStorage):
         self._loading = self._lane(ordered=False)
         self._finding = self._lane(ordered=False, items=self.max_group_shops)
         self._writing = self._lane(ordered=True)
+        self._leasing = self._lane(ordered=True)
         self._pinging = self._lane(ordered=False)
         self._open_on = loop
 
@@ -255,7 +310,8 @@ class BaseSessionStorage(SessionStorage):
                 await asyncio.wait([opening])
             if self._open_on is not None:
                 self._open_on = None
-                for lane in (self._loading, self._finding, self._writing, self._pinging):
+                lanes = (self._loading, self._finding, self._writing, self._leasing, self._pinging)
+                for lane in lanes:
                     await lane.drain()
                 await self._close_quietly()
         finally:
@@ -313,21 +369,66 @@ class BaseSessionStorage(SessionStorage):
             await self._attempt(self._delete, ids)
         return {}
 
+    async def _send_comparison(
+        self, values: Mapping[str, tuple[Session, Session | None]]
+    ) -> Mapping[str, bool]:
+        ((id, pair),) = values.items()
+        return {id: await self._attempt(self._compare, pair, again=self._compare_again)}
+
+    async def _compare(self, pair: tuple[Session, Session | None]) -> bool:
+        return await self._compare_and_store(*pair)
+
+    async def _compare_again(self, pair: tuple[Session, Session | None]) -> bool:
+        session, _ = pair
+        # The first try may have taken effect before its connection was lost.
+        return await self._compare(pair) or has_same_tokens(
+            await self._load_one(session.id), session
+        )
+
+    async def _load_one(self, id: str) -> Session | None:
+        return next((session for session in await self._load([id]) if session.id == id), None)
+
+    async def _send_acquisition(self, values: Mapping[str, tuple[str, int]]) -> Mapping[str, bool]:
+        ((name, lease),) = values.items()
+        return {name: await self._attempt(lambda _: self._acquire_lease(name, *lease), None)}
+
+    async def _send_release(self, values: Mapping[str, str]) -> Mapping[str, None]:
+        ((name, holder),) = values.items()
+        await self._attempt(lambda _: self._release_lease(name, holder), None)
+        return {}
+
     async def _send_pings(self, values: Mapping[str, None]) -> Mapping[str, None]:
         await self._attempt(lambda _: self._ping(), None)
         return {}
 
     # --- failures ---------------------------------------------------------------------------
 
-    async def _attempt(self, hook: Callable[[_A], Awaitable[_R]], argument: _A) -> _R:
-        """Call a hook, and once more if its connection was lost: all hooks are idempotent."""
+    async def _attempt(
+        self,
+        hook: Callable[[_A], Awaitable[_R]],
+        argument: _A,
+        *,
+        again: Callable[[_A], Awaitable[_R]] | None = None,
+    ) -> _R:
+        """Call a hook, and once more if its connection was lost: all hooks are idempotent.
+
+        *again* is called the second time in place of a hook that is not.
+        """
         try:
             return await hook(argument)
         except self.connection_errors as error:
             self._logger.info("connection lost (%s); trying again", self._describe(error))
         # Not inside the handler: that error would become the context of the next one, unscrubbed.
         await self._recover()
-        return await hook(argument)
+        return await (again or hook)(argument)
+
+    @contextmanager
+    def _raising(self, doing: str) -> Iterator[None]:
+        """Raise failures, whatever ``on_error`` says."""
+        try:
+            yield
+        except self._failures as error:
+            raise self._failure(doing, error) from cause_of(error)
 
     def _fail(self, doing: str, error: Exception) -> None:
         failure = self._failure(doing, error)

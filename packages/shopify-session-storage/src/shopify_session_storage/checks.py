@@ -120,6 +120,50 @@ def check_session(session: Session) -> int:
     return size
 
 
+def check_comparison(session: Session, expected: Session | None) -> int:
+    """Check the arguments of ``compare_and_store()``.
+
+    Returns:
+        The size of the session's text in bytes of UTF-8.
+
+    Raises:
+        TypeError: If *session* is not a Session, *expected* neither a Session nor None, or a
+            field of another type.
+        InvalidSessionError: If one of them is not storable, or they have different ids.
+    """
+    size = check_session(session)
+    if expected is not None:
+        if not isinstance(expected, Session):
+            raise TypeError(f"expected must be a Session or None, not {type(expected).__name__}")
+        check_session(expected)
+        if expected.id != session.id:
+            raise InvalidSessionError("expected must have the same id as the session")
+    return size
+
+
+def check_lease(name: str, holder: str, ttl: timedelta | None = None) -> int:
+    """Check the arguments of ``acquire_lease()`` and ``release_lease()``.
+
+    Returns:
+        The *ttl* in milliseconds, rounded up; 0 without one.
+
+    Raises:
+        TypeError: If *name* or *holder* is not a str, or *ttl* not a timedelta.
+        ValueError: If *name* or *holder* is empty, longer than 255 characters or 500 bytes of
+            UTF-8, or has a NUL or a lone surrogate; or if *ttl* is not positive.
+    """
+    _check_key("name", name)
+    _check_key("holder", holder)
+    if ttl is None:
+        return 0
+    if not isinstance(ttl, timedelta):
+        raise TypeError(f"ttl must be a timedelta, not {type(ttl).__name__}")
+    if ttl <= timedelta(0):
+        raise ValueError("ttl must be positive")
+    milliseconds, rest = divmod(ttl, timedelta(milliseconds=1))
+    return milliseconds + bool(rest)
+
+
 def _check_key(name: str, value: str) -> None:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}")

@@ -17,6 +17,9 @@ class Dialect:
         boolean_type: Column type of flags.
         upsert: What follows the VALUES of an INSERT, up to the assignments.
         inserted: Makes the expression for the new value of a (quoted) column.
+        is_same: Makes the condition that two expressions of text are the same, byte for byte,
+            or both NULL.
+        now: Expression for the server's clock, in milliseconds since the epoch.
         expires_unit: Unit of the column ``expires``, in milliseconds.
         refresh_token_expires_unit: Unit of the column ``refreshTokenExpires``, in milliseconds.
         max_identifier_length: How long a table's name may be, in bytes.
@@ -33,6 +36,8 @@ class Dialect:
     boolean_type: str
     upsert: str
     inserted: Callable[[str], str]
+    is_same: Callable[[str, str], str]
+    now: str
     expires_unit: int
     refresh_token_expires_unit: int
     max_identifier_length: int

@@ -21,10 +21,12 @@ class Kind:
         send: Does the work for a group: takes values by key, returns results by key. Of several
             values under one key the last one counts. A missing result is None.
         share: Makes the result for a further caller that asked for the same key.
+        alone: Whether each call goes by itself, also if it had to wait.
     """
 
     send: Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
     share: Callable[[Any], Any] | None = None
+    alone: bool = False
 
 
 class _Call:
@@ -153,6 +155,8 @@ class Lane:
                 break
             keys.update(call.values)
             group.append(call)
+            if call.kind.alone:
+                break
         self._waiting.extendleft(reversed(kept))
         return group
 

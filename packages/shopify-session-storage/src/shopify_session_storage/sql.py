@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime
 from typing import Any, ClassVar, Final
@@ -33,10 +33,14 @@ _FLAGS: Final = ("isOnline", "emailVerified", "accountOwner", "collaborator")
 
 
 class SqlSessionStorage(BaseSessionStorage):
-    """A storage in one table of an SQL database.
+    """A storage in one table of an SQL database, with another one for leases.
 
     Every operation is one statement, by primary key or by the index on ``shop``, and one round
     trip, whatever the number of sessions in the group.
+
+    The table of leases is created together with the table of sessions. In a database that was set
+    up before there were leases it is created by the first one, so that an app that uses none
+    needs no right to create it.
 
     Attributes:
         dialect: How the database wants its SQL.
@@ -54,6 +58,8 @@ class SqlSessionStorage(BaseSessionStorage):
         ValueError: If a table's name is not usable.
     """
 
+    conditional_writes = "backend"
+    leases = "backend"
     dialect: ClassVar[Dialect]
     race_errors: ClassVar[tuple[type[Exception], ...]] = ()
 
@@ -75,11 +81,16 @@ class SqlSessionStorage(BaseSessionStorage):
             check("schema", schema)
         check("migration_db_identifier", options.migration_db_identifier)
         check("migration_name_column_name", options.migration_name_column_name)
+        self._leases_table = self._derived_name("leases")
         if options.migration_db_identifier == session_table_name:
             raise ValueError("sessions and migrations cannot be in one table")
+        if options.migration_db_identifier == self._leases_table:
+            raise ValueError("leases and migrations cannot be in one table")
         self._migrator_options = options
         self._schema = schema
         self._quoted = self.dialect.qualified(schema, session_table_name)
+        self._quoted_leases = self.dialect.qualified(schema, self._leases_table)
+        self._has_leases = False
         self._build_statements()
 
     # --- what an adapter adds ---------------------------------------------------------------
@@ -87,6 +98,14 @@ class SqlSessionStorage(BaseSessionStorage):
     @abstractmethod
     async def _execute(self, sql: str, parameters: Sequence[Any]) -> None:
         """Run a statement that writes. Return when it is durable."""
+
+    @abstractmethod
+    async def _change(self, sql: str, parameters: Sequence[Any]) -> bool:
+        """Run a statement that writes one row at most. Return when it is durable.
+
+        Returns:
+            Whether there was a row to write, also if none of its values is another one now.
+        """
 
     @abstractmethod
     async def _fetch(self, sql: str, parameters: Sequence[Any]) -> Iterable[Sequence[Any]]:
@@ -128,16 +147,18 @@ class SqlSessionStorage(BaseSessionStorage):
         Raises:
             SessionStorageError: If the database cannot be reached.
         """
-        if self._opening is not None:  # what is open has nothing left to migrate
+        is_open = self._opening is not None
+        if is_open:
             await self.ready()
-            return ""
         try:
             try:
-                await self._open_connections()
+                if not is_open:
+                    await self._open_connections()
                 async with self._connection() as connection:
                     return await self._planned_sql(connection)
             finally:
-                await self._close()
+                if not is_open:
+                    await self._close()
         except self._failures as error:
             raise self._failure("look at the tables", error) from cause_of(error)
 
@@ -146,19 +167,28 @@ class SqlSessionStorage(BaseSessionStorage):
         """Connect."""
 
     async def _open(self) -> None:
+        self._has_leases = False  # until one looks
         await self._open_connections()
         async with self._connection() as connection:
             if await self._is_migrated(connection):
                 return  # without having asked for any right to create or alter
+        await self._change_tables(self._migrate)
+
+    async def _change_tables(self, work: Callable[[SqlConnection], Awaitable[None]]) -> None:
+        """Do *work* while no other process migrates.
+
+        Raises:
+            MigrationError: If the user lacks a right for it; with the SQL to run.
+        """
         try:
             for pause in _MIGRATION_PAUSES:
                 with suppress(*self.race_errors):
                     async with self._migration_connection() as connection:
-                        await self._migrate(connection)
+                        await work(connection)
                     return
                 await asyncio.sleep(pause)
             async with self._migration_connection() as connection:
-                await self._migrate(connection)
+                await work(connection)
         except self._failures as error:
             if not (self._is_denied(error) or self._is_denied(error.__cause__)):
                 raise
@@ -170,10 +200,11 @@ class SqlSessionStorage(BaseSessionStorage):
             ) from error
 
     async def _planned_sql(self, connection: SqlConnection) -> str:
-        if await self._is_migrated(connection):
-            return ""
         recorder = _Recorder(connection)
-        await self._migrate(recorder)
+        if await self._is_migrated(connection):
+            await self._create_leases(recorder)
+        else:
+            await self._migrate(recorder)
         return "".join(f"{sql};\n" for sql in dict.fromkeys(recorder.statements))
 
     async def _is_migrated(self, connection: SqlConnection) -> bool:
@@ -194,7 +225,19 @@ class SqlSessionStorage(BaseSessionStorage):
         # Not a matter of what is recorded: one record may serve several tables, and a table may
         # have been restored from an old backup.
         await self._upgrade_table(connection, existing)
+        await self._create_leases(connection)
         await self._migrator(connection).apply_migrations()
+
+    async def _create_leases(self, connection: SqlConnection) -> None:
+        """Create the table of leases if it does not exist."""
+        # Asked first, because creating one that exists needs the right to create.
+        if not await connection.columns(self._leases_table):
+            key, integer = self._key_type(), self.dialect.integer_type
+            await connection.execute(
+                f"CREATE TABLE IF NOT EXISTS {self._quoted_leases} (name {key} NOT NULL "
+                f"PRIMARY KEY, holder {key} NOT NULL, expires {integer} NOT NULL)"
+                f"{self.dialect.table_options}"
+            )
 
     async def _before_migration(self, connection: SqlConnection) -> None:
         """Do what must be done before the table is looked for."""
@@ -238,16 +281,24 @@ class SqlSessionStorage(BaseSessionStorage):
 
     def _shop_index(self) -> str:
         """Return the quoted name of the index on ``shop``."""
-        name = f"{self._table}_shop_index"
+        return self.dialect.identifier(self._derived_name("shop_index"))
+
+    def _derived_name(self, suffix: str) -> str:
+        """Return the name of what belongs to the table, of a length that the database takes."""
+        name = f"{self._table}_{suffix}"
         if len(name.encode()) > self.dialect.max_identifier_length:
-            name = f"shop_index_{hashlib.sha256(self._table.encode()).hexdigest()[:32]}"
-        return self.dialect.identifier(name)
+            name = f"{suffix}_{hashlib.sha256(self._table.encode()).hexdigest()[:32]}"
+        return name
+
+    def _key_type(self) -> str:
+        """Return the type of columns that are compared exactly."""
+        return self.dialect.key_type
 
     def _column_definition(self, name: str) -> str:
         dialect = self.dialect
         type = dialect.text_type
         if name in ("id", "shop"):
-            type = dialect.key_type
+            type = self._key_type()
         elif name in _INTEGERS:
             type = dialect.integer_type
         elif name in _FLAGS:
@@ -269,8 +320,37 @@ class SqlSessionStorage(BaseSessionStorage):
         self._delete_from = f"DELETE FROM {self._quoted} WHERE "
         self._insert = f"INSERT INTO {self._quoted} ({names}) "
         self._update = f" {dialect.upsert} {updates}"
+        self._build_comparisons(columns)
+        self._build_leases()
         self._conditions: dict[tuple[str, int], str] = {}
         self._values: dict[int, str] = {}
+
+    def _build_comparisons(self, columns: Sequence[str]) -> None:
+        dialect = self.dialect
+        numbers = iter(range(1, len(columns) + 3))
+        values = ", ".join(f"{name} = {dialect.placeholder(next(numbers))}" for name in columns[1:])
+        conditions = [f"{self._id} = {dialect.placeholder(next(numbers))}"]
+        for name in ("accessToken", "refreshToken"):
+            column = dialect.identifier(name)
+            conditions.append(dialect.is_same(column, dialect.placeholder(next(numbers))))
+        self._replace = f"UPDATE {self._quoted} SET {values} WHERE {' AND '.join(conditions)}"
+        self._insert_new = (
+            f"{self._insert}VALUES {dialect.placeholders(len(columns))} "
+            f"ON CONFLICT ({self._id}) DO NOTHING"
+        )
+
+    def _build_leases(self) -> None:
+        dialect = self.dialect
+        name, holder, ttl = map(dialect.placeholder, (1, 2, 3))
+        self._acquire = (
+            f"INSERT INTO {self._quoted_leases} AS held (name, holder, expires) "
+            f"VALUES ({name}, {holder}, {dialect.now} + {ttl}) "
+            "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires = excluded.expires "
+            f"WHERE held.holder = excluded.holder OR held.expires <= {dialect.now}"
+        )
+        self._release = (
+            f"DELETE FROM {self._quoted_leases} WHERE name = {name} AND holder = {holder}"
+        )
 
     def _is_one_of(self, column: str, values: Sequence[str]) -> tuple[str, Sequence[Any]]:
         """Return the condition that a (quoted) column has one of *values*, and its parameters."""
@@ -304,6 +384,31 @@ class SqlSessionStorage(BaseSessionStorage):
     async def _store(self, sessions: Sequence[Session]) -> None:
         source, parameters = self._rows([self._to_row(session) for session in sessions])
         await self._execute(f"{self._insert}{source}{self._update}", parameters)
+
+    async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
+        row = self._to_row(session)
+        if expected is None:
+            return await self._change(self._insert_new, row)
+        tokens = (expected.access_token, expected.refresh_token)
+        return await self._change(self._replace, (*row[1:], row[0], *tokens))
+
+    async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
+        if not self._has_leases:
+            await self._ensure_leases()
+        return await self._change(self._acquire, (name, holder, milliseconds))
+
+    async def _release_lease(self, name: str, holder: str) -> None:
+        if not self._has_leases:
+            await self._ensure_leases()
+        await self._execute(self._release, (name, holder))
+
+    async def _ensure_leases(self) -> None:
+        """See that there is a table of leases; before the first lease since the storage opened."""
+        async with self._connection() as connection:
+            missing = not await connection.columns(self._leases_table)
+        if missing:
+            await self._change_tables(self._create_leases)
+        self._has_leases = True
 
     # --- rows -------------------------------------------------------------------------------
 

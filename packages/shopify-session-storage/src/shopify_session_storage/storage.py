@@ -2,17 +2,25 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import timedelta
 from inspect import isawaitable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from shopify_session_storage.checks import (
+    check_comparison,
+    check_lease,
     check_session,
     check_session_id,
     check_session_ids,
     check_shop,
 )
+from shopify_session_storage.errors import SessionStorageUnavailableError
+from shopify_session_storage.process import ProcessLocks
 from shopify_session_storage.session import Session
+from shopify_session_storage.stored import has_same_tokens
+
+Level = Literal["backend", "process"]
 
 _T = TypeVar("_T")
 _Loaded = Session | Mapping[str, Any] | None
@@ -27,7 +35,17 @@ class SessionStorage(ABC):
 
     Every method raises TypeError or ValueError for arguments that no backend accepts, before
     anything is sent.
+
+    Attributes:
+        conditional_writes: Whether :meth:`compare_and_store` is one atomic step of the
+            ``"backend"``, for all processes, or atomic among the calls of this object, in this
+            ``"process"``.
+        leases: Whether leases are kept by the ``"backend"``, for all processes, or by this
+            object, in this ``"process"``.
     """
+
+    conditional_writes: Level = "process"
+    leases: Level = "process"
 
     @abstractmethod
     async def store_session(self, session: Session) -> bool:
@@ -96,6 +114,86 @@ class SessionStorage(ABC):
                 logs them returns an empty list.
         """
 
+    async def compare_and_store(self, session: Session, expected: Session | None) -> bool:
+        """Store *session* only if nobody has changed its tokens since *expected* was read.
+
+        That is, if what is stored under its id has the access token and the refresh token of
+        *expected*; None and ``""`` differ. It then replaces what is stored, as a whole. If a
+        connection is lost on the way, the call is repeated; where the first try had taken effect
+        already, so that *session*'s tokens are found in place, it is True, too.
+
+        Where ``conditional_writes`` is ``"process"``, the session is loaded, compared and stored
+        while other calls of this method on this object wait. Other processes, and plain stores,
+        can come between.
+
+        Args:
+            session: What to store.
+            expected: What must be stored there, of which only the tokens count; None if nothing
+                may be stored there.
+
+        Returns:
+            True if it is stored; False if somebody else was faster, and nothing is changed.
+
+        Raises:
+            TypeError: If an argument is of another type.
+            InvalidSessionError: If one of the sessions is not storable, or they have different
+                ids.
+            SessionStorageError: If the backend failed, whatever ``on_error`` says, since it is
+                unknown then whether the session is stored.
+        """
+        check_comparison(session, expected)
+        async with self._process_locks().lock(session.id):
+            stored = await self.load_session(session.id)
+            # A storage that logs failures loads nothing, too, when it cannot load.
+            if stored is None and not await self.is_ready():
+                raise SessionStorageUnavailableError(
+                    f"could not compare session {session.id!r}: the storage is not ready"
+                )
+            if not has_same_tokens(stored, expected):
+                return False
+            if not await self.store_session(session):
+                raise SessionStorageUnavailableError(
+                    f"could not store session {session.id!r} after comparing it"
+                )
+            return True
+
+    async def acquire_lease(self, name: str, holder: str, ttl: timedelta) -> bool:
+        """Take the lease *name* for *holder*, or renew it. No connection is held meanwhile.
+
+        Args:
+            name: What is leased; leases share nothing with sessions of the same name.
+            holder: Who takes it, such as a random id for each piece of work.
+            ttl: How long it lasts from now, by the backend's clock where it has one; positive,
+                in milliseconds, rounded up.
+
+        Returns:
+            True if *holder* has the lease now, also if it had it before; False if another holder
+            has it, whose time is not over.
+
+        Raises:
+            TypeError: If an argument is of another type.
+            ValueError: If *name* or *holder* is empty, longer than 255 characters or 500 bytes of
+                UTF-8, or has a NUL or a lone surrogate; or if *ttl* is not positive.
+            SessionStorageError: If the backend failed, whatever ``on_error`` says.
+        """
+        return self._process_locks().acquire_lease(name, holder, check_lease(name, holder, ttl))
+
+    async def release_lease(self, name: str, holder: str) -> None:
+        """Give up the lease *name*, before its time is over. Does nothing if another has it.
+
+        Raises:
+            TypeError: If an argument is not a str.
+            ValueError: As :meth:`acquire_lease`.
+            SessionStorageError: If the backend failed, whatever ``on_error`` says.
+        """
+        check_lease(name, holder)
+        self._process_locks().release_lease(name, holder)
+
+    def _process_locks(self) -> ProcessLocks:
+        # Not made by __init__(), which subclasses need not call. setdefault() is atomic.
+        locks: ProcessLocks = self.__dict__.setdefault("_own_process_locks", ProcessLocks())
+        return locks
+
     async def ready(self) -> None:
         """Connect, create and migrate what is needed. Calling it is optional and harmless.
 
@@ -134,7 +232,7 @@ class CustomSessionStorage(SessionStorage):
     """A storage made of callbacks, each a plain or an async function.
 
     Arguments are checked as on every other storage. What a callback raises reaches the caller as
-    it is.
+    it is. ``compare_and_store()`` and leases are those of this process.
 
     Args:
         store: Takes a Session and tells whether it is stored.

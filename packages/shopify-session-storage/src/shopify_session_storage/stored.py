@@ -67,6 +67,16 @@ def _in_utc(date: datetime) -> datetime:
     return date.astimezone(UTC).replace(microsecond=date.microsecond // 1000 * 1000)
 
 
+def has_same_tokens(stored: Session | None, expected: Session | None) -> bool:
+    """Tell whether both have the same access token and refresh token, or both are None."""
+    if stored is None or expected is None:
+        return stored is expected
+    return (stored.access_token, stored.refresh_token) == (
+        expected.access_token,
+        expected.refresh_token,
+    )
+
+
 def read_stored(read: Callable[[_Stored], Session], stored: _Stored, id: object = None) -> Session:
     """Read stored data as a session; the one place where that can fail.
 

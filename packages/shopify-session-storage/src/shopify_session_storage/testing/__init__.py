@@ -11,12 +11,15 @@ With pytest (``pip install shopify-session-storage[testing]``), one test per cas
 With any other runner::
 
     await battery_of_tests(lambda: MySessionStorage(url))
+
+For apps there is :class:`FakeShopify`, Shopify's token endpoint with its rules, on a local port.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from shopify_session_storage.testing.battery import BatteryReport, battery_of_tests
 from shopify_session_storage.testing.cases import CASES, Case, Subject
+from shopify_session_storage.testing.shopify import FakeShopify, Fault
 
 if TYPE_CHECKING:
     from shopify_session_storage.testing.pytest_battery import SessionStorageBattery
@@ -25,6 +28,8 @@ __all__ = [
     "CASES",
     "BatteryReport",
     "Case",
+    "FakeShopify",
+    "Fault",
     "SessionStorageBattery",
     "Subject",
     "battery_of_tests",

@@ -33,7 +33,7 @@ StorageFactory = Callable[[], SessionStorage | Awaitable[SessionStorage]]
 FailingStorageFactory = Callable[
     [Literal["log", "raise"]], SessionStorage | Awaitable[SessionStorage]
 ]
-Need = Literal["further", "failing", "another_loop"]
+Need = Literal["further", "failing", "another_loop", "conditional_writes", "leases"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Case:
         promise: What is promised.
         run: Raises an AssertionError if the promise is broken.
         needs: What it cannot run without: a factory for further storages, one for storages that
-            fail, or a storage that is not bound to its event loop.
+            fail, a storage that is not bound to its event loop, or one whose conditional writes
+            or leases are those of the backend.
     """
 
     name: str
@@ -53,6 +54,9 @@ class Case:
     run: Callable[["Subject"], Awaitable[None]]
     needs: tuple[Need, ...]
 
+
+# How long to wait for the end of a lease of some milliseconds; longer than any machine may need.
+_PATIENCE_SECONDS = 20.0
 
 CASES: list[Case] = []
 """All cases, in order."""
@@ -87,8 +91,13 @@ class Subject:
 
     def has(self, need: Need) -> bool:
         """Tell whether what a case needs is there."""
-        factories = {"further": self._storage_factory, "failing": self._failing_storage_factory}
-        return need not in factories or factories[need] is not None
+        there: dict[Need, object] = {
+            "further": self._storage_factory,
+            "failing": self._failing_storage_factory,
+            "conditional_writes": self.storage.conditional_writes == "backend" or None,
+            "leases": self.storage.leases == "backend" or None,
+        }
+        return need not in there or there[need] is not None
 
     def shop(self, prefix: str = "shop") -> str:
         """Return a shop that no other test uses. Its sessions are deleted after the case."""
@@ -891,6 +900,214 @@ async def cancelled_callers_disturb_nobody(subject: Subject) -> None:
         await subject.finds(shop, sessions)
 
 
+# --- conditional writes ---------------------------------------------------------------------------
+
+
+@case()
+async def compare_and_store_stores_what_is_expected(subject: Subject) -> None:
+    """compare_and_store() stores if the tokens are still the expected ones, or nothing is."""
+    session = offline_session(subject.shop())
+    _same(await subject.storage.compare_and_store(session, None), True, "the first session")
+    await subject.loads(session)
+    await subject.finds(session.shop, [session])
+    newer = replace(session, access_token="newer", refresh_token="newer too")
+    # Only the tokens are compared.
+    expected = replace(session, state="another", scope=None, expires=None)
+    _same(await subject.storage.compare_and_store(newer, expected), True, "a newer session")
+    await subject.loads(newer)
+    await subject.finds(session.shop, [newer])
+    _same(await subject.storage.compare_and_store(newer, newer), True, "the same session again")
+    await subject.loads(newer)
+
+
+@case()
+async def compare_and_store_refuses_the_rest(subject: Subject) -> None:
+    """With other tokens, or none at all, compare_and_store() is False and changes nothing."""
+    storage = subject.storage
+    shop = subject.shop()
+    session = offline_session(shop, access_token="Token", refresh_token=None)
+    _same(await storage.compare_and_store(session, session), False, "what is not stored yet")
+    without = replace(session, access_token=None)
+    _same(await storage.compare_and_store(session, without), False, "no token and no session")
+    _same(await storage.load_session(session.id), None, "what was not stored")
+    await subject.finds(shop, [])
+    await subject.stores(session)
+    newer = replace(session, access_token="newer", refresh_token="newer", scope="newer")
+    for expected in (
+        None,
+        replace(session, access_token="other"),
+        replace(session, access_token="token"),
+        replace(session, access_token="Token "),
+        replace(session, access_token="Tokén"),
+        replace(session, access_token=""),
+        replace(session, access_token=None),
+        replace(session, refresh_token="other"),
+        replace(session, refresh_token=""),
+    ):
+        stored = await storage.compare_and_store(newer, expected)
+        _same(stored, False, f"compare_and_store() expecting {_differing(expected, session)}")
+        await subject.loads(session)
+    await subject.finds(shop, [session])
+    both = replace(session, access_token="", refresh_token="Refresh")
+    await subject.stores(both)
+    for expected in (
+        replace(both, access_token=None),
+        replace(both, refresh_token="refresh"),
+        replace(both, refresh_token=None),
+    ):
+        stored = await storage.compare_and_store(newer, expected)
+        _same(stored, False, f"compare_and_store() expecting {_differing(expected, both)}")
+    await subject.loads(both)
+    _same(await storage.compare_and_store(newer, both), True, "with both tokens as expected")
+
+
+@case()
+async def compare_and_store_replaces_everything(subject: Subject) -> None:
+    """What compare_and_store() stores replaces the session as a whole, in the shop's list too."""
+    shop, other_shop = subject.shop(), subject.shop()
+    online = online_session(shop, refresh_token="refresh", refresh_token_expires=EXPIRES)
+    await subject.stores(online)
+    bare = Session(id=online.id, shop=other_shop, state="", is_online=False)
+    _same(await subject.storage.compare_and_store(bare, online), True, "a bare session")
+    await subject.loads(bare)
+    await subject.finds(shop, [])
+    await subject.finds(other_shop, [bare])
+    _same(await subject.storage.compare_and_store(online, bare), True, "without any token before")
+    await subject.loads(online)
+    await subject.finds(shop, [online])
+    await subject.finds(other_shop, [])
+
+
+@case()
+async def of_many_comparisons_one_wins(subject: Subject) -> None:
+    """Of many compare_and_stores at once that expect the same, one is True; it is what stays."""
+    session = offline_session(subject.shop())
+    expected = None
+    for _ in range(3):
+        versions = [replace(session, access_token=unique("token")) for _ in range(10)]
+        won = await _all(subject.storage.compare_and_store(one, expected) for one in versions)
+        _same(sorted(won), [False] * 9 + [True], "the results of 10 compare_and_stores at once")
+        expected = versions[won.index(True)]
+        await subject.loads(expected)
+
+
+@case("further", "conditional_writes")
+async def two_storages_that_compare_do_not_both_win(subject: Subject) -> None:
+    """Two storages that expect the same at the same moment: one of them wins, 20 times."""
+    storages = [subject.storage, await subject.further()]
+    session = offline_session(subject.shop())
+    await subject.stores(session)
+    expected: Session | None = session
+    for attempt in range(40):
+        if attempt >= 20:  # then with nothing stored
+            await subject.storage.delete_session(session.id)
+            expected = None
+        versions = [replace(session, access_token=unique("token")) for _ in storages]
+        won = await _all(
+            storage.compare_and_store(version, expected)
+            for storage, version in zip(storages, versions, strict=True)
+        )
+        _same(sorted(won), [False, True], "the results of two storages")
+        expected = versions[won.index(True)]
+        await subject.loads(expected)
+    assert expected is not None
+    await subject.finds(session.shop, [expected])
+
+
+@case("conditional_writes")
+async def comparing_loses_no_plain_store(subject: Subject) -> None:
+    """A plain store is never lost to a compare_and_store() that expected what was before it."""
+    old = offline_session(subject.shop(), access_token="old")
+    for ticks in range(12):
+        await subject.stores(old)
+        compared = replace(old, access_token="compared")
+        comparing = asyncio.ensure_future(subject.storage.compare_and_store(compared, old))
+        await _ticks(ticks)
+        plain = replace(old, access_token="plain")
+        await subject.stores(plain)
+        await comparing
+        await subject.loads(plain)
+
+
+# --- leases ---------------------------------------------------------------------------------------
+
+
+@case()
+async def lease_has_one_holder(subject: Subject) -> None:
+    """A lease has one holder, who can renew and release it; names are compared exactly."""
+    storage = subject.storage
+    name, minute = unique("Lease é"), timedelta(minutes=1)
+    _same(await storage.acquire_lease(name, "a", minute), True, "a free lease")
+    for other in ("b", "A", "a ", "á"):
+        _same(await storage.acquire_lease(name, other, minute), False, f"a's lease, for {other!r}")
+    _same(await storage.acquire_lease(name, "a", minute), True, "its own lease")
+    _same(await storage.acquire_lease(name, "a", minute), True, "its own lease, once more")
+    for other_name in (name.upper(), f"{name} ", name.replace("é", "e")):
+        _same(await storage.acquire_lease(other_name, "b", minute), True, "a lease of another name")
+        await storage.release_lease(other_name, "b")
+    await storage.release_lease(name, "b")
+    _same(await storage.acquire_lease(name, "b", minute), False, "a lease that b has not released")
+    await storage.release_lease(name, "a")
+    _same(await storage.acquire_lease(name, "b", minute), True, "a released lease")
+    await storage.release_lease(name, "b")
+    await storage.release_lease(name, "b")
+
+
+@case()
+async def lease_ends_when_its_time_is_over(subject: Subject) -> None:
+    """A lease whose holder is gone can be had when its time is over, and renewing prolongs it."""
+    storage = subject.storage
+    name, minute = unique("lease"), timedelta(minutes=1)
+    _same(await storage.acquire_lease(name, "gone", timedelta(milliseconds=50)), True, "the lease")
+    await _until(lambda: storage.acquire_lease(name, "next", minute), "a lease that is over")
+    _same(await storage.acquire_lease(name, "gone", minute), False, "the lease of the next holder")
+    _same(
+        await storage.acquire_lease(name, "next", timedelta(microseconds=1)),
+        True,
+        "a short renewal",
+    )
+    await _until(lambda: storage.acquire_lease(name, "last", minute), "a shortened lease")
+    await storage.release_lease(name, "last")
+
+
+@case()
+async def leases_are_no_sessions(subject: Subject) -> None:
+    """A lease is not seen as a session, and leaves a session of the same name alone."""
+    storage = subject.storage
+    session = offline_session(subject.shop())
+    for name in (session.id, session.shop):
+        await storage.acquire_lease(name, "holder", timedelta(minutes=1))
+    _same(await storage.load_session(session.id), None, "a session with the name of a lease")
+    await subject.finds(session.shop, [])
+    await subject.stores(session)
+    await subject.loads(session)
+    await subject.finds(session.shop, [session])
+    await storage.delete_session(session.id)
+    for name in (session.id, session.shop):
+        refused = await storage.acquire_lease(name, "other", timedelta(minutes=1))
+        _same(refused, False, "a lease, after the session of that name was deleted")
+        await storage.release_lease(name, "holder")
+
+
+@case("further", "leases")
+async def two_storages_do_not_both_have_a_lease(subject: Subject) -> None:
+    """Two storages that want one lease at the same moment: one of them gets it, 20 times."""
+    storages = [subject.storage, await subject.further()]
+    for _ in range(20):
+        name = unique("lease")
+        got = await _all(
+            storage.acquire_lease(name, str(number), timedelta(minutes=1))
+            for number, storage in enumerate(storages)
+        )
+        _same(sorted(got), [False, True], "the results of two storages")
+        await storages[got.index(False)].release_lease(name, str(got.index(True)))
+        got = [
+            await storage.acquire_lease(name, "third", timedelta(minutes=1)) for storage in storages
+        ]
+        _same(got, [True, True], "a lease that was released through another storage")
+        await storages[0].release_lease(name, "third")
+
+
 # --- lifecycle ------------------------------------------------------------------------------------
 
 
@@ -1069,6 +1286,66 @@ async def bad_arguments_raise_before_anything_is_sent(subject: Subject) -> None:
 
 
 @case("failing")
+async def comparing_and_leasing_raise_failures(subject: Subject) -> None:
+    """A failure of compare_and_store() or of the backend's leases raises whatever on_error says."""
+    session = offline_session(subject.shop())
+    modes: Sequence[Literal["log", "raise"]] = ("log", "raise")
+    for mode in modes:
+        storage = await subject.failing(mode)
+        calls: list[tuple[str, Callable[[], Awaitable[Any]]]] = [
+            ("expecting nothing", partial(storage.compare_and_store, session, None)),
+            ("expecting a session", partial(storage.compare_and_store, session, session)),
+        ]
+        if storage.leases == "backend":
+            acquire = partial(storage.acquire_lease, "name", "holder", timedelta(minutes=1))
+            release = partial(storage.release_lease, "name", "holder")
+            calls += [("acquire_lease", acquire), ("release_lease", release)]
+        for what, call in calls:
+            error = await _raises(SessionStorageUnavailableError, call, f"{what}, no backend")
+            chain: BaseException | None = error
+            while chain is not None:
+                _no_token(f"{chain!r} {vars(chain)!r}", session, f"the error of {what}")
+                chain = chain.__cause__ or chain.__context__
+
+
+@case("failing")
+async def comparing_and_leasing_check_their_arguments(subject: Subject) -> None:
+    """Bad arguments of compare_and_store() and of leases raise even without a backend."""
+    storage: Any = await subject.failing("log")
+    shop = subject.shop()
+    session = offline_session(shop)
+    second = timedelta(seconds=1)
+    for what, call in (
+        ("a dict as the session", lambda: storage.compare_and_store(session.to_dict(), session)),
+        ("a dict as what is expected", lambda: storage.compare_and_store(session, {})),
+        ("None as a name", lambda: storage.acquire_lease(None, "holder", second)),
+        ("bytes as a holder", lambda: storage.acquire_lease("name", b"holder", second)),
+        ("a number as the time", lambda: storage.acquire_lease("name", "holder", 1)),
+        ("None as a name to release", lambda: storage.release_lease(None, "holder")),
+    ):
+        await _raises(TypeError, call, what)
+    bad = replace(session, access_token="nul\0")
+    for what, call in (
+        ("an invalid session", lambda: storage.compare_and_store(bad, None)),
+        ("an invalid expected one", lambda: storage.compare_and_store(session, bad)),
+        (
+            "two ids",
+            lambda: storage.compare_and_store(session, online_session(shop)),
+        ),
+    ):
+        await _raises(InvalidSessionError, call, what)
+    for what, call in (
+        ("no name", lambda: storage.acquire_lease("", "holder", second)),
+        ("a long name", lambda: storage.acquire_lease("é" * 251, "holder", second)),
+        ("NUL in the holder", lambda: storage.acquire_lease("name", "nul\0", second)),
+        ("no time", lambda: storage.acquire_lease("name", "holder", timedelta(0))),
+        ("no name to release", lambda: storage.release_lease("", "holder")),
+        ("no holder to release", lambda: storage.release_lease("name", "")),
+    ):
+        await _raises(ValueError, call, what)
+
+
+@case("failing")
 async def failures_show_no_token(subject: Subject) -> None:
     """No log record and no error carries a token, whatever happens."""
     session = offline_session(
@@ -1169,6 +1446,23 @@ async def _checked(work: Awaitable[None]) -> None:
 
 async def _all(calls: Iterable[Awaitable[_T]]) -> list[_T]:
     return list(await asyncio.gather(*calls))
+
+
+async def _until(call: Callable[[], Awaitable[bool]], what: str) -> None:
+    """Call until it is True."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while not await call():
+        _true(time.monotonic() < deadline, f"{what} is not to be had")
+        await asyncio.sleep(0.01)
+
+
+def _differing(expected: Session | None, stored: Session) -> str:
+    if expected is None:
+        return "nothing"
+    names = [
+        n for n in ("access_token", "refresh_token") if getattr(expected, n) != getattr(stored, n)
+    ]
+    return f"another {names[0]}"
 
 
 async def _ticks(number: int) -> None:

@@ -28,7 +28,8 @@ class SessionStorageBattery:
             change.
         lacks: Cases that need one of these do not concern this storage: ``"failing"`` for one
             without a backend that could fail, ``"another_loop"`` for one on a client that the
-            user passed in and that is bound to its event loop.
+            user passed in and that is bound to its event loop, ``"conditional_writes"`` and
+            ``"leases"`` for one that does these in its process.
     """
 
     eventual_seconds: ClassVar[float] = 0.0
@@ -68,5 +69,8 @@ class SessionStorageBattery:
         )
         for need in case.needs:
             if not subject.has(need):
-                pytest.skip(f"{case.name} could not run: no {need} storage factory")
+                factory = (
+                    " storage factory" if need in ("further", "failing") else " of the backend"
+                )
+                pytest.skip(f"{case.name} could not run: no {need}{factory}")
         await subject.run(case)

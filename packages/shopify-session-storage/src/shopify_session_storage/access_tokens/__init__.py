@@ -1,0 +1,35 @@
+"""Access tokens that are never lost: stored, refreshed by one process at a time, never overwritten.
+
+The database code that Shopify's ``shopifyapp`` package leaves to its users, on any storage::
+
+    tokens = AccessTokenStore(storage, app=shopify)
+    token = await tokens.get_or_exchange(verified)  # in a request, after verify_app_home_req()
+    token = await tokens.get("my-shop")  # in a job or a webhook, when nobody is there
+"""
+
+from shopify_session_storage.access_tokens.conversion import (
+    AccessToken,
+    access_token_from_session,
+    session_from_access_token,
+)
+from shopify_session_storage.access_tokens.errors import (
+    AccessTokenError,
+    MalformedTokenResponse,
+    ReauthorizationRequired,
+    TokenRefreshUnavailable,
+)
+from shopify_session_storage.access_tokens.store import AccessTokenStore
+from shopify_session_storage.access_tokens.upkeep import RefreshDue, Report
+
+__all__ = [
+    "AccessToken",
+    "AccessTokenError",
+    "AccessTokenStore",
+    "MalformedTokenResponse",
+    "ReauthorizationRequired",
+    "RefreshDue",
+    "Report",
+    "TokenRefreshUnavailable",
+    "access_token_from_session",
+    "session_from_access_token",
+]

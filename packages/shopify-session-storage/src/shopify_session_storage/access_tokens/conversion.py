@@ -1,0 +1,202 @@
+"""From the access tokens of Shopify's package to sessions, and back.
+
+The package names a shop without ``.myshopify.com`` and gives dates as ISO 8601 text; a session has
+the full domain and datetimes. Objects are taken by shape: a dataclass or a dict.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any, Final
+
+from shopify_session_storage.access_tokens.errors import MalformedTokenResponse
+from shopify_session_storage.checks import check_session
+from shopify_session_storage.errors import InvalidSessionError
+from shopify_session_storage.ids import offline_session_id, online_session_id, sanitize_shop
+from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
+
+_USER_FIELDS: Final = (
+    "id",
+    "first_name",
+    "last_name",
+    "email",
+    "email_verified",
+    "account_owner",
+    "locale",
+    "collaborator",
+)
+
+
+class AccessToken(dict[str, Any]):
+    """An access token in the shape that Shopify's package takes and gives.
+
+    A dict with the keys ``shop`` (without ``.myshopify.com``), ``token``, ``expires`` (ISO 8601 in
+    UTC, or None), ``scope``, ``access_mode`` (``"online"`` or ``"offline"``) and ``user``, and but
+    for client credentials ``refresh_token`` and ``refresh_token_expires``. Its ``repr()`` and
+    ``str()`` show no token.
+    """
+
+    def __repr__(self) -> str:
+        return (
+            f"<AccessToken shop={self.get('shop')!r} access_mode={self.get('access_mode')!r} "
+            f"expires={self.get('expires')!r}>"
+        )
+
+
+def field(given: object, name: str, default: Any = None) -> Any:
+    """Return a field of a dataclass or a dict."""
+    if isinstance(given, Mapping):
+        return given.get(name, default)
+    return getattr(given, name, default)
+
+
+def shop_domain(shop: str | None) -> str:
+    """Return the full domain of a shop, which may be named in any way.
+
+    Raises:
+        TypeError: If *shop* is neither a str nor None.
+        ValueError: If it does not name a shop.
+    """
+    domain = sanitize_shop("" if shop is None else shop)
+    if domain is None:
+        raise ValueError(f"{shop!r} does not name a shop")
+    return domain
+
+
+def shop_name(domain: str) -> str:
+    """Return what Shopify's package calls a shop: the domain without ``.myshopify.com``."""
+    return domain.removesuffix(".myshopify.com")
+
+
+def session_id(domain: str, mode: str, user_id: int | str | None) -> str:
+    """Return the id that Shopify's JavaScript packages use for a session.
+
+    Raises:
+        ValueError: If *mode* is unknown, or if a user is named for ``"offline"`` or is not for
+            ``"online"``.
+    """
+    if mode not in ("offline", "online"):
+        raise ValueError(f'mode must be "offline" or "online", not {mode!r}')
+    if (mode == "online") != (user_id is not None):
+        raise ValueError("an online access token has a user_id, an offline one has none")
+    return offline_session_id(domain) if user_id is None else online_session_id(domain, user_id)
+
+
+def session_from_access_token(token: object) -> Session:
+    """Return the session that keeps *token*.
+
+    Args:
+        token: A ``TokenExchangeAccessToken`` or ``ClientCredentialsAccessToken`` of Shopify's
+            package, or a dict of that shape. Its shop may be named in any way.
+
+    Raises:
+        ValueError: If it does not name a shop.
+        MalformedTokenResponse: If it is not complete: no access token, a date that is none, an
+            online one without its user, a refresh token without expiry.
+    """
+    shop = shop_domain(field(token, "shop"))
+    mode = field(token, "access_mode")
+    wrong: list[str] = []
+    if mode not in ("online", "offline"):
+        wrong.append("access_mode")
+    access_token = _secret(token, "token", "access_token", wrong)
+    if access_token is None:
+        wrong.append("access_token")
+    refresh_token = _secret(token, "refresh_token", "refresh_token", wrong)
+    expires = _date(token, "expires", "expires_in", wrong)
+    refresh_expires = _date(token, "refresh_token_expires", "refresh_token_expires_in", wrong)
+    if refresh_token is not None:
+        wrong += ["expires_in"] * (expires is None)
+        wrong += ["refresh_token_expires_in"] * (refresh_expires is None)
+    scope = field(token, "scope")
+    if scope is not None and not isinstance(scope, str):
+        wrong.append("scope")
+    info = None
+    user_id = None
+    if mode == "online":
+        user = field(token, "user")
+        user_id = field(user, "id")
+        if type(user_id) is not int:
+            wrong.append("associated_user")
+        info = OnlineAccessInfo(
+            AssociatedUser(**{name: field(user, name) for name in _USER_FIELDS}),
+            associated_user_scope=field(user, "scope"),
+        )
+    if wrong:
+        fields = tuple(dict.fromkeys(wrong))
+        raise MalformedTokenResponse(
+            f"the access token is not complete: {', '.join(fields)}", shop=shop, fields=fields
+        )
+    session = Session(
+        id=session_id(shop, mode, user_id),
+        shop=shop,
+        state="",
+        is_online=mode == "online",
+        scope=scope,
+        expires=expires,
+        access_token=access_token,
+        refresh_token=refresh_token,
+        refresh_token_expires=refresh_expires,
+        online_access_info=info,
+    )
+    problem = None
+    try:
+        check_session(session)
+    except (TypeError, InvalidSessionError) as error:
+        problem = str(error)  # names the field, not the value
+    if problem is not None:
+        raise MalformedTokenResponse(f"the access token cannot be stored: {problem}", shop=shop)
+    return session
+
+
+def access_token_from_session(session: Session) -> AccessToken:
+    """Return the access token that *session* keeps, in the shape of Shopify's package."""
+    token = AccessToken(
+        shop=shop_name(session.shop),
+        token=session.access_token,
+        expires=_iso(session.expires),
+        scope=session.scope,
+        access_mode="online" if session.is_online else "offline",
+        user=None,
+    )
+    if not is_client_credentials(session):
+        token["refresh_token"] = session.refresh_token
+        token["refresh_token_expires"] = _iso(session.refresh_token_expires)
+    info = session.online_access_info
+    if info is not None:
+        token["user"] = asdict(info.associated_user) | {"scope": info.associated_user_scope}
+    return token
+
+
+def is_client_credentials(session: Session) -> bool:
+    """Tell whether the token came from client credentials: it expires, with no refresh token."""
+    return not session.is_online and session.expires is not None and session.refresh_token is None
+
+
+def _secret(token: object, name: str, called: str, wrong: list[str]) -> str | None:
+    value = field(token, name)
+    if value is None:
+        return None
+    # What is not visible ASCII could not be sent in a header.
+    if not isinstance(value, str) or not value or not all("!" <= c <= "~" for c in value):
+        wrong.append(called)
+        return None
+    return value
+
+
+def _date(token: object, name: str, called: str, wrong: list[str]) -> datetime | None:
+    value = field(token, name)
+    if value is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        wrong.append(called)
+        return None
+    return moment
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

@@ -1,0 +1,56 @@
+"""Locks and leases of this process, for storages whose backend has none."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+
+# Held for a few operations on a dict at a time. One for all, so that storages can be pickled.
+_MUTEX = threading.Lock()
+
+
+class ProcessLocks:
+    """Locks by key, and leases by name, for all threads and event loops of this process."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Future[None]] = {}
+        self._leases: dict[str, tuple[str, float]] = {}
+
+    @asynccontextmanager
+    async def lock(self, key: str) -> AsyncIterator[None]:
+        """Hold the lock of *key*."""
+        # Not asyncio's lock, which serves one event loop.
+        mine: Future[None] = Future()
+        mine.set_running_or_notify_cancel()  # so that nobody who waits for it can cancel it
+        while True:
+            with _MUTEX:
+                held = self._held.setdefault(key, mine)
+            if held is mine:
+                break
+            await asyncio.wrap_future(held)
+        try:
+            yield
+        finally:
+            with _MUTEX:
+                del self._held[key]
+            mine.set_result(None)
+
+    def acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
+        """Take or renew a lease, and tell whether *holder* has it."""
+        now = time.monotonic()
+        with _MUTEX:
+            # What a dead holder has left is not kept for longer than it counts.
+            for expired in [name for name, (_, end) in self._leases.items() if end <= now]:
+                del self._leases[expired]
+            if self._leases.get(name, (holder, 0))[0] != holder:
+                return False
+            self._leases[name] = (holder, now + milliseconds / 1000)
+            return True
+
+    def release_lease(self, name: str, holder: str) -> None:
+        """Give up a lease if *holder* has it."""
+        with _MUTEX:
+            if name in self._leases and self._leases[name][0] == holder:
+                del self._leases[name]

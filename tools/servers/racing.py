@@ -1,0 +1,163 @@
+"""Processes that compare and lease beside each other on one backend."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from shopify_session_storage import (
+    Session,
+    SessionStorage,
+    SessionStorageUnavailableError,
+    open_session_storage,
+)
+
+_SECONDS = 120.0
+
+
+def count_in_processes(url: str, options: dict[str, Any], *, to: int = 100) -> None:
+    """Let two processes count in the access token of one session, each one step at a time.
+
+    Raises:
+        AssertionError: If two have made the same step, or one is missing at the end.
+    """
+    shop = f"{uuid4().hex}.myshopify.com"
+    processes = [_start("count", url, options, shop, to) for _ in range(2)]
+    steps = [step for process in processes for step in _finish(process)]
+    assert sorted(steps) == list(range(1, to + 1)), "a step was made twice, or by nobody"
+    assert asyncio.run(_token(url, options, shop)) == str(to)
+
+
+def lease_of_the_dead(url: str, options: dict[str, Any]) -> None:
+    """Kill a process that has a lease, and get the lease when its time is over.
+
+    Raises:
+        AssertionError: If it cannot be had, or if it could be had at once.
+    """
+    name = uuid4().hex
+    process = _start("die", url, options, name, 500)
+    assert _finish(process) == [True]
+    assert process.returncode == -signal.SIGKILL
+    asyncio.run(_inherit(url, options, name))
+
+
+async def count_through_cuts(storage: SessionStorage, cut: Callable[[], None]) -> None:
+    """Count in the access token of a session of *storage* while its connections are cut.
+
+    Nobody else counts, so a step that is not made is one whose first try took effect unseen.
+
+    Raises:
+        AssertionError: If a comparison is lost.
+    """
+    session = Session(id=f"offline_{uuid4().hex}", shop="counted", state="", is_online=False)
+    found = None
+
+    async def keep_cutting() -> None:
+        while True:
+            await asyncio.sleep(random.uniform(0, 0.01))  # no secret
+            cut()
+
+    await storage.ready()
+    cutting = asyncio.ensure_future(keep_cutting())
+    try:
+        for step in range(200):
+            newer = replace(session, access_token=str(step))
+            try:
+                assert await storage.compare_and_store(newer, found), f"step {step} is lost"
+                found = newer
+            except SessionStorageUnavailableError:  # cut twice, so it is unknown
+                found = await _load_through_cuts(storage, session.id)
+    finally:
+        cutting.cancel()
+    await storage.delete_session(session.id)
+
+
+async def _load_through_cuts(storage: SessionStorage, id: str) -> Session | None:
+    until = time.monotonic() + _SECONDS
+    while True:
+        try:
+            return await storage.load_session(id)
+        except SessionStorageUnavailableError:
+            assert time.monotonic() < until, "the cuts are too many"
+
+
+async def _token(url: str, options: dict[str, Any], shop: str) -> str | None:
+    async with open_session_storage(url, **options) as storage:
+        session = await storage.load_session(f"offline_{shop}")
+        assert session is not None
+        assert await storage.find_sessions_by_shop(shop) == [session]
+        await storage.delete_session(session.id)
+        return session.access_token
+
+
+async def _inherit(url: str, options: dict[str, Any], name: str) -> None:
+    async with open_session_storage(url, **options) as storage:
+        deadline = time.monotonic() + _SECONDS
+        while not await storage.acquire_lease(name, "heir", timedelta(minutes=1)):
+            assert time.monotonic() < deadline, "the lease of a dead process does not end"
+            await asyncio.sleep(0.01)
+        assert not await storage.acquire_lease(name, "other", timedelta(minutes=1))
+        await storage.release_lease(name, "heir")
+
+
+def _start(
+    work: str, url: str, options: dict[str, Any], name: str, number: int
+) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "servers.racing", work, url, json.dumps(options), name]
+    paths = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
+    return subprocess.Popen(
+        [*command, str(number)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+
+
+def _finish(process: "subprocess.Popen[str]") -> list[Any]:
+    output, _ = process.communicate(timeout=_SECONDS)
+    result: list[Any] = json.loads(output)
+    return result
+
+
+# --- in the processes -----------------------------------------------------------------------------
+
+
+async def _count(url: str, options: dict[str, Any], shop: str, to: int) -> list[int]:
+    session = Session(id=f"offline_{shop}", shop=shop, state="", is_online=False)
+    steps: list[int] = []
+    async with open_session_storage(url, **options) as storage:
+        while True:
+            found = await storage.load_session(session.id)
+            step = 1 if found is None else int(found.access_token or 0) + 1
+            if step > to:
+                return steps
+            if await storage.compare_and_store(replace(session, access_token=str(step)), found):
+                steps.append(step)
+
+
+async def _die(url: str, options: dict[str, Any], name: str, milliseconds: int) -> None:
+    storage = open_session_storage(url, **options)
+    ttl = timedelta(milliseconds=milliseconds)
+    print(json.dumps([await storage.acquire_lease(name, "dead", ttl)]), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _main(work: str, url: str, options: str, name: str, number: str) -> None:
+    if work == "die":
+        asyncio.run(_die(url, json.loads(options), name, int(number)))
+    else:
+        print(json.dumps(asyncio.run(_count(url, json.loads(options), name, int(number)))))
+
+
+if __name__ == "__main__":
+    _main(*sys.argv[1:])

@@ -1,0 +1,235 @@
+"""Access tokens on real backends: many processes, processes that die, connections that break."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+from collections import Counter
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+from servers.proxy import Proxy
+from shopify_app import ShopifyApp
+from shopify_session_storage import open_session_storage
+from shopify_session_storage.access_tokens import AccessTokenStore
+from shopify_session_storage.testing.shopify import FakeShopify
+
+WORKER = Path(__file__).with_name("access_tokens_worker.py")
+SHOPS = [f"shop-{number}" for number in range(8)]
+PROCESSES, CALLERS = 4, 32
+
+pytestmark = pytest.mark.asyncio
+
+
+def address(request, backend, tmp_path):
+    """Return the URL and the options of a storage that no other test uses."""
+    name = f"tokens_{uuid4().hex}"
+    options = {"on_error": "raise"}
+    if backend == "sqlite":
+        return f"sqlite:///{(tmp_path / 'sessions.db').as_posix()}", options
+    url = request.getfixturevalue(f"{backend}_url")
+    if backend == "redis":
+        options["session_key_prefix"] = name
+    elif backend == "mongodb":
+        options["session_collection_name"] = name
+    elif backend == "dynamodb":
+        keys = {"aws_access_key_id": "tester", "aws_secret_access_key": "sekret"}
+        options |= {"client_options": keys, "create_table": True}
+        url = f"dynamodb://eu-west-1/{name}?endpoint_url={url}"
+    else:
+        options["session_table_name"] = name
+    return url, options
+
+
+@asynccontextmanager
+async def worker(how, fake, url, options, request_timeout=10.0):
+    """Start a process of the app, and give what sends it a line and returns the answer."""
+    settings = {
+        "storage": url,
+        "options": options,
+        "endpoint": fake.url,
+        "client_id": fake.client_id,
+        "client_secret": fake.client_secret,
+        "request_timeout": request_timeout,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(WORKER),
+        how,
+        json.dumps(settings),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+
+    async def answer():
+        line = await asyncio.wait_for(process.stdout.readline(), 60)
+        assert line, "the process ended"
+        return line.decode().strip()
+
+    async def tell(what):
+        process.stdin.write(json.dumps(what).encode() + b"\n")
+        return await answer()
+
+    tell.answer = answer
+    try:
+        assert await answer() == "ready"
+        yield tell
+    finally:
+        process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), 30)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def stored_in(storage, shop):
+    return await storage.load_session(f"offline_{shop}.myshopify.com")
+
+
+async def expire(storage, seconds=-60, shop="alpha"):
+    """Let the stored access token expire, or be so many seconds from it."""
+    stored = await stored_in(storage, shop)
+    expires = datetime.now(UTC) + timedelta(seconds=seconds)
+    await storage.store_session(replace(stored, expires=expires))
+    return stored
+
+
+def rotations(backend):
+    # The local stand-in for DynamoDB takes a long time for each; the others would only take longer.
+    return {"dynamodb": 15, "mongodb": 30, "mysql": 60}.get(backend, 200)
+
+
+BACKENDS = ["sqlite", "postgresql", "mysql", "redis", "mongodb", "dynamodb"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_one_request_and_one_token_for_all_processes(request, tmp_path, backend):
+    url, options = address(request, backend, tmp_path)
+    with FakeShopify() as fake:
+        async with AsyncExitStack() as stack:
+            storage = await stack.enter_async_context(open_session_storage(url, **options))
+            await AccessTokenStore(storage).save(fake.install("alpha"))
+            workers = await asyncio.gather(
+                *(
+                    stack.enter_async_context(worker("rounds", fake, url, options))
+                    for _ in range(PROCESSES)
+                )
+            )
+            seen = set()
+            for number in range(rotations(backend)):
+                valid = number % 4 == 3
+                old = await expire(storage, 60 if valid else -60)
+                answers = await asyncio.gather(*(tell(["alpha", CALLERS]) for tell in workers))
+                tokens = {token for answer in answers for token in json.loads(answer)[0]}
+                errors = [error for answer in answers for error in json.loads(answer)[1]]
+                new = await stored_in(storage, "alpha")
+                assert errors == []
+                assert fake.requests == {"alpha.myshopify.com": number + 1}
+                # While the old one is valid, some get that; nobody waits.
+                assert tokens - ({old.access_token} if valid else set()) <= {new.access_token}
+                assert valid or tokens == {new.access_token}
+                assert fake.takes_refresh_token("alpha", new.refresh_token)
+                seen.add(new.access_token)
+            assert len(seen) == rotations(backend)
+
+
+async def recovers(fake, tokens, storage, shop="alpha"):
+    """The next call has a token that Shopify takes, and the one after it will have one, too."""
+    got = await tokens.get(shop)
+    stored = await stored_in(storage, shop)
+    assert fake.takes_access_token(shop, got["token"])
+    assert fake.takes_refresh_token(shop, stored.refresh_token)
+
+
+@asynccontextmanager
+async def parent(fake, url, options, shops=("alpha",)):
+    app = ShopifyApp(fake.client_id, fake.client_secret)
+    async with (
+        fake.client() as client,
+        open_session_storage(url, **options) as storage,
+        AccessTokenStore(storage, app, http_client=client) as tokens,
+    ):
+        for shop in shops:
+            await tokens.save(fake.install(shop))
+        yield tokens, storage
+
+
+async def granted(fake, before, shop="alpha"):
+    """Wait until the endpoint has rotated once more, and a moment longer."""
+    async with asyncio.timeout(30):
+        while fake.grants[f"{shop}.myshopify.com"] == before:
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(random.uniform(0, 0.02))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills processes that it has forked")
+@pytest.mark.parametrize("backend", BACKENDS)
+async def test_a_killed_process_loses_nothing(request, tmp_path, backend):
+    url, options = address(request, backend, tmp_path)
+    outcomes = Counter()
+
+    async def kill(pid, shop, before):
+        await granted(fake, before, shop)
+        with suppress(ProcessLookupError):  # it was faster
+            os.kill(pid, signal.SIGKILL)
+
+    with FakeShopify() as fake:
+        async with (
+            parent(fake, url, options, SHOPS) as (tokens, storage),
+            worker("forks", fake, url, options, request_timeout=0.5) as tell,
+        ):
+            for retry in ["same", "new"] * (2 if rotations(backend) == 200 else 1):
+                fake.retry = retry
+                old = [await expire(storage, shop=shop) for shop in SHOPS]
+                before = [fake.grants[session.shop] for session in old]
+                pids = json.loads(await tell(SHOPS))
+                await asyncio.gather(*map(kill, pids, SHOPS, before))
+                assert await tell.answer() == "ended"
+                for session, shop in zip(old, SHOPS, strict=True):
+                    found = await stored_in(storage, shop)
+                    outcomes[found.access_token != session.access_token] += 1
+                await asyncio.gather(*(recovers(fake, tokens, storage, shop) for shop in SHOPS))
+    assert outcomes[False]  # killed in time; or the test did not test anything
+
+
+@pytest.mark.parametrize("backend", ["postgresql", "mysql", "redis", "mongodb"])
+async def test_a_broken_connection_loses_nothing(request, tmp_path, backend):
+    url, options = address(request, backend, tmp_path)
+    server = urlsplit(url)
+    with FakeShopify(retry="new") as fake:
+        async with Proxy(server.hostname, server.port) as proxy:
+            there = url.replace(f":{server.port}", f":{proxy.port}", 1)
+            async with parent(fake, there, options) as (tokens, storage):
+                for _ in range(10 if backend == "mongodb" else 50):
+                    await expire(storage)
+                    before = fake.grants["alpha.myshopify.com"]
+                    call = asyncio.create_task(tokens.get("alpha"))
+                    await asyncio.wait_for(granted(fake, before), 30)
+                    proxy.cut()
+                    await asyncio.gather(call, return_exceptions=True)
+                    await recovers(fake, tokens, storage)
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
+async def test_a_cancelled_caller_loses_nothing(request, tmp_path, backend):
+    url, options = address(request, backend, tmp_path)
+    with FakeShopify(retry="new") as fake:
+        async with parent(fake, url, options) as (tokens, storage):
+            for number in range(200):
+                await expire(storage)
+                calls = [asyncio.create_task(tokens.get("alpha")) for _ in range(3)]
+                await asyncio.sleep(random.uniform(0, 0.03))
+                calls[0].cancel()
+                other = await calls[1]
+                assert fake.takes_access_token("alpha", other["token"])
+                await recovers(fake, tokens, storage)
+                assert fake.grants["alpha.myshopify.com"] == number + 1
+                await asyncio.gather(*calls, return_exceptions=True)
