@@ -48,6 +48,11 @@ async def sqlite(database: str) -> AsyncIterator[Any]:
         async def store(self, session: Session) -> None:
             await connection.execute(upsert, _row(session, 1000))
 
+        async def store_many(self, sessions: Sequence[Session]) -> None:
+            await connection.execute("BEGIN")
+            await connection.executemany(upsert, [_row(session, 1000) for session in sessions])
+            await connection.commit()
+
         async def load(self, id: str) -> Any:
             async with connection.execute(f'{select} WHERE "id" = ?', (id,)) as cursor:
                 return await cursor.fetchone()
@@ -77,6 +82,9 @@ async def postgresql(url: str) -> AsyncIterator[Any]:
     class Raw:
         async def store(self, session: Session) -> None:
             await pool.execute(upsert, *_row(session, 1))
+
+        async def store_many(self, sessions: Sequence[Session]) -> None:
+            await pool.executemany(upsert, [_row(session, 1) for session in sessions])
 
         async def load(self, id: str) -> Any:
             return await pool.fetchrow(f'{select} WHERE "id" = $1', id)
@@ -110,6 +118,11 @@ async def mysql(url: str) -> AsyncIterator[Any]:
 
         async def store(self, session: Session) -> None:
             await self._execute(upsert, _row(session, 1000))
+
+        async def store_many(self, sessions: Sequence[Session]) -> None:
+            insert = upsert.partition(" ON DUPLICATE")[0].replace("INSERT", "REPLACE", 1)
+            async with pool.acquire() as connection, connection.cursor() as cursor:
+                await cursor.executemany(insert, [_row(session, 1000) for session in sessions])
 
         async def load(self, id: str) -> Any:
             return await (await self._execute(f"{select} WHERE `id` = %s", (id,))).fetchone()
@@ -165,6 +178,9 @@ async def mongodb(url: str, database: str) -> AsyncIterator[Any]:
         async def store(self, session: Session) -> None:
             document = session.to_dict()
             await collection.replace_one({"id": session.id}, document, upsert=True)
+
+        async def store_many(self, sessions: Sequence[Session]) -> None:
+            await collection.insert_many([session.to_dict() for session in sessions])
 
         async def load(self, id: str) -> Any:
             return await collection.find_one({"id": id})
