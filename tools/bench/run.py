@@ -24,6 +24,8 @@ STORED = 1000
 LATENCY_MILLISECONDS = 1.0
 WITH_LATENCY = ("store", "load", "find")
 GROWING = ("load", "find")
+# How far the local servers can be filled in reasonable time.
+_LARGEST = {"dynamodb": 10_000, "mongodb": STORED, "kv-style": STORED}
 _MOST = 200_000  # calls of one run
 _INDEXED_BY_OURS = (
     "sqlite",
@@ -73,7 +75,7 @@ def backend(backend: Backend, *, rounds: int, seconds: float, growth: int) -> di
                 results["latency"] = bench.measure_all(WITH_LATENCY)
         results["growth"] = {operation: {} for operation in GROWING}
         size = STORED
-        while size <= growth:
+        while size <= min(growth, _LARGEST.get(backend.name, growth)):
             bench.store_more(size)
             bench.setting = f"{size} sessions stored, "
             for operation in GROWING:

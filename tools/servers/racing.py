@@ -35,7 +35,7 @@ def count_in_processes(url: str, options: dict[str, Any], *, to: int = 100) -> N
     processes = [_start("count", url, options, shop, to) for _ in range(2)]
     steps = [step for process in processes for step in _finish(process)]
     assert sorted(steps) == list(range(1, to + 1)), "a step was made twice, or by nobody"
-    assert asyncio.run(_token(url, options, shop)) == str(to)
+    assert asyncio.run(_last_step(url, options, shop)) == to
 
 
 def lease_of_the_dead(url: str, options: dict[str, Any]) -> None:
@@ -91,13 +91,13 @@ async def _load_through_cuts(storage: SessionStorage, id: str) -> Session | None
             assert time.monotonic() < until, "the cuts are too many"
 
 
-async def _token(url: str, options: dict[str, Any], shop: str) -> str | None:
+async def _last_step(url: str, options: dict[str, Any], shop: str) -> int:
     async with open_session_storage(url, **options) as storage:
         session = await storage.load_session(f"offline_{shop}")
         assert session is not None
         assert await storage.find_sessions_by_shop(shop) == [session]
         await storage.delete_session(session.id)
-        return session.access_token
+        return _step_of(session)
 
 
 async def _inherit(url: str, options: dict[str, Any], name: str) -> None:
@@ -138,11 +138,17 @@ async def _count(url: str, options: dict[str, Any], shop: str, to: int) -> list[
     async with open_session_storage(url, **options) as storage:
         while True:
             found = await storage.load_session(session.id)
-            step = 1 if found is None else int(found.access_token or 0) + 1
+            step = 1 if found is None else _step_of(found) + 1
             if step > to:
                 return steps
-            if await storage.compare_and_store(replace(session, access_token=str(step)), found):
+            # No two processes ever have the same token: of equal ones either may count as stored.
+            token = f"{step} {os.getpid()}"
+            if await storage.compare_and_store(replace(session, access_token=token), found):
                 steps.append(step)
+
+
+def _step_of(session: Session) -> int:
+    return int((session.access_token or "").partition(" ")[0])
 
 
 async def _die(url: str, options: dict[str, Any], name: str, milliseconds: int) -> None:
