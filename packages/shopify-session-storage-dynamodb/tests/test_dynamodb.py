@@ -463,12 +463,15 @@ async def test_lasting_failures_are_told(make, between):
 
 @pytest.mark.asyncio
 async def test_configuration_of_the_user_is_added_to_ours(make, between):
+    done = asyncio.Event()
+
     async def spoil(operation, parameters, forward):
-        await asyncio.sleep(0.5)
+        await done.wait()
         return await forward(parameters)
 
     once = {"total_max_attempts": 1}
-    for config in (Config(read_timeout=0.1, retries=once), AioConfig(read_timeout=0.1)):
+    # Long enough for a busy machine to open the storage.
+    for config in (Config(read_timeout=1, retries=once), AioConfig(read_timeout=1)):
         options = client_options(between.url, config=config)
         between.spoil = None
         async with make(client_options=options) as storage:
@@ -477,6 +480,7 @@ async def test_configuration_of_the_user_is_added_to_ours(make, between):
             with pytest.raises(SessionStorageUnavailableError, match="ReadTimeoutError"):
                 await storage.load_session("id")
             assert len(between.operations) == (1 if type(config) is Config else 3)
+    done.set()
 
 
 @pytest.mark.asyncio
