@@ -163,11 +163,7 @@ def _plot_throughput(backends: Mapping[str, Any], file: Path) -> None:
             axes.set_title(f"{name}: {operation}", fontsize=10)
             axes.tick_params(labelsize=8)
             axes.spines[["top", "right"]].set_visible(False)
-    handles, labels = grid[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(SUBJECTS))
-    figure.supxlabel("calls at a time")
-    figure.supylabel("calls per second")
-    figure.savefig(file)
+    _save(figure, grid, "calls at a time", file)
 
 
 def _plot_growth(backends: Mapping[str, Any], file: Path) -> None:
@@ -186,8 +182,12 @@ def _plot_growth(backends: Mapping[str, Any], file: Path) -> None:
             axes.set_title(f"{name}: {operation}", fontsize=10)
             axes.tick_params(labelsize=8)
             axes.spines[["top", "right"]].set_visible(False)
+    _save(figure, grid, "sessions stored", file)
+
+
+def _save(figure: Any, grid: Any, what: str, file: Path) -> None:
     handles, labels = grid[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(SUBJECTS))
-    figure.supxlabel("sessions stored")
+    figure.supxlabel(what)
     figure.supylabel("calls per second")
     figure.savefig(file)

@@ -13,7 +13,6 @@ from statistics import median
 from typing import Any
 
 from interop.backends import Backend, Space
-from servers.discovery import Server
 from servers.kv import TOKEN
 
 from bench.subjects import SUBJECTS, latency, working
@@ -70,7 +69,7 @@ def backend(backend: Backend, *, rounds: int, seconds: float, growth: int) -> di
         bench = _Bench(backend, stack, spaces, rounds, seconds)
         bench.store_more(STORED)
         results["local"] = bench.measure_all(OPERATIONS)
-        if backend.fixture is not None:
+        if backend.server is not None:
             with bench.latency(place):
                 results["latency"] = bench.measure_all(WITH_LATENCY)
         results["growth"] = {operation: {} for operation in GROWING}
@@ -203,7 +202,7 @@ def _databases(backend: Backend) -> Iterator[tuple[dict[str, Space], Path]]:
         ExitStack() as stack,
     ):
         os.environ["CLOUDFLARE_API_TOKEN"] = TOKEN
-        url = stack.enter_context(_server(backend).run()) if backend.fixture else ""
+        url = "" if backend.server is None else stack.enter_context(backend.server.run())
         shared = _opened(stack, runner, backend.space(url, Path(directory)))
         runner.run(_create(shared))
         spaces = dict.fromkeys(SUBJECTS, shared)
@@ -232,10 +231,3 @@ async def _leave(opened: Any) -> None:
 async def _create(space: Space) -> None:
     async with space.python():
         pass
-
-
-def _server(backend: Backend) -> Server:
-    from servers import plugin
-
-    server: Server = getattr(plugin, backend.name.replace("-style", "").upper())
-    return server

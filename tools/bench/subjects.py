@@ -1,7 +1,6 @@
 """The three subjects of a backend, each in a process of its own, and the network between."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from interop.peer import installed_packages
-from servers.discovery import accepts, built, free_port, need, run_to_end, running
+from servers.discovery import accepts, built, free_port, need, run_to_end, running, talking
 
 HERE = Path(__file__).parent
 SUBJECTS = ("ours", "raw", "JavaScript")
@@ -62,33 +61,17 @@ class Worker:
 @contextmanager
 def working(subject: str, backend: str, options: Mapping[str, Any]) -> Iterator[Worker]:
     """Run a subject on the database that *options* name."""
-    environment = {**os.environ}
     options = dict(options)
     if subject == "JavaScript":
         command = ["node", str(HERE / "worker.cjs"), backend]
-        environment["NODE_PATH"] = str(installed_packages())
+        environment = {"NODE_PATH": str(installed_packages())}
     else:
         command = [sys.executable, "-m", "bench.worker", subject, backend]
-        environment["PYTHONPATH"] = str(HERE.parent)
+        environment = {"PYTHONPATH": str(HERE.parent)}
         if backend in _WITHOUT_TLS:
             options["url"] += _WITHOUT_TLS[backend]
-    process = subprocess.Popen(
-        [*command, json.dumps(options)],
-        env=environment,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            yield Worker(process)
-        finally:
-            assert process.stdin is not None
-            process.stdin.close()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    with talking([*command, json.dumps(options)], environment=environment) as process:
+        yield Worker(process)
 
 
 @contextmanager

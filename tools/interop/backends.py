@@ -11,7 +11,14 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
+import servers.dynamodb
+import servers.kv
+import servers.mongodb
+import servers.mysql
+import servers.postgresql
+import servers.redis
 from environment import ROOT
+from servers.discovery import Server
 from shopify_session_storage import BaseSessionStorage
 
 PACKAGES = ROOT / "packages"
@@ -24,12 +31,12 @@ class Space:
     Attributes:
         python: Makes a storage of ours on it. An old database may have another table name.
         javascript: The options of the official adapter, as ``peer.cjs`` takes them.
-        restore: Fills it from a file of golden data.
+        restore: Fills it from a file of golden data, where there is an older layout.
     """
 
     python: Callable[..., BaseSessionStorage]
     javascript: Mapping[str, Any]
-    restore: Callable[[Path], Awaitable[None]]
+    restore: Callable[[Path], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class Backend:
 
     Attributes:
         name: As in the names of the packages.
-        fixture: The fixture that gives the address of its server; None if it needs none.
+        server: Its server; None if it needs none.
         space: Makes a database from that address, and a folder for files.
         javascript_drivers: What the official adapter works with.
         python_drivers: What ours works with.
@@ -48,13 +55,18 @@ class Backend:
     """
 
     name: str
-    fixture: str | None
+    server: Server | None
     space: Callable[[str, Path], AbstractAsyncContextManager[Space]]
     javascript_drivers: Sequence[str] = ()
     python_drivers: Sequence[str] = ()
     old: Mapping[str, str | None] = field(default_factory=dict)
     others: Mapping[str, str] = field(default_factory=dict)
     either_creates: bool = True
+
+    @property
+    def fixture(self) -> str | None:
+        """The fixture with the address of its server."""
+        return None if self.server is None else f"{self.server.name}_url"
 
     @property
     def data(self) -> Path:
@@ -109,11 +121,10 @@ SQLITE = Backend(
 @asynccontextmanager
 async def _postgresql(server_url: str, _: Path) -> AsyncIterator[Space]:
     import asyncpg
-    from servers.postgresql import with_database
     from shopify_session_storage_postgresql import PostgreSQLSessionStorage
 
     name = f"interop_{uuid4().hex}"
-    url = with_database(server_url, name)
+    url = servers.postgresql.with_database(server_url, name)
 
     async def run_sql(url: str, sql: str) -> None:
         connection = await asyncpg.connect(url)
@@ -138,7 +149,7 @@ async def _postgresql(server_url: str, _: Path) -> AsyncIterator[Space]:
 
 POSTGRESQL = Backend(
     "postgresql",
-    "postgresql_url",
+    servers.postgresql.POSTGRESQL,
     _postgresql,
     ("pg",),
     ("asyncpg",),
@@ -158,15 +169,14 @@ POSTGRESQL = Backend(
 async def _mysql(server_url: str, _: Path) -> AsyncIterator[Space]:
     import aiomysql
     from aiomysql.connection import CLIENT
-    from servers.mysql import options_of, with_database
     from shopify_session_storage_mysql import MySQLSessionStorage
 
     name = f"interop_{uuid4().hex}"
-    url = with_database(server_url, name)
+    url = servers.mysql.with_database(server_url, name)
 
     async def run_sql(url: str, sql: str) -> None:
         connection = await aiomysql.connect(
-            **options_of(url), autocommit=True, client_flag=CLIENT.MULTI_STATEMENTS
+            **servers.mysql.options_of(url), autocommit=True, client_flag=CLIENT.MULTI_STATEMENTS
         )
         try:
             await connection.query(sql)
@@ -190,7 +200,7 @@ async def _mysql(server_url: str, _: Path) -> AsyncIterator[Space]:
 
 MYSQL = Backend(
     "mysql",
-    "mysql_url",
+    servers.mysql.MYSQL,
     _mysql,
     ("mysql2",),
     ("aiomysql",),
@@ -225,7 +235,7 @@ async def _redis(url: str, _: Path) -> AsyncIterator[Space]:
 
 REDIS = Backend(
     "redis",
-    "redis_url",
+    servers.redis.REDIS,
     _redis,
     ("redis",),
     ("redis",),
@@ -246,14 +256,13 @@ async def _mongodb(url: str, _: Path) -> AsyncIterator[Space]:
         yield Space(
             lambda: MongoDBSessionStorage(url, database, on_error="raise"),
             {"url": url, "database": database},
-            _nothing_old,
         )
     finally:
         async with AsyncMongoClient[Any](url) as client:
             await client.drop_database(database)
 
 
-MONGODB = Backend("mongodb", "mongodb_url", _mongodb, ("mongodb",), ("motor", "pymongo"))
+MONGODB = Backend("mongodb", servers.mongodb.MONGODB, _mongodb, ("mongodb",), ("motor", "pymongo"))
 
 
 # --- DynamoDB -------------------------------------------------------------------------------------
@@ -277,14 +286,14 @@ async def _dynamodb(endpoint: str, _: Path) -> AsyncIterator[Space]:
         )
 
     options = {"endpoint": endpoint, "region": "us-east-1", "table": table}
-    yield Space(python, options, _nothing_old)
+    yield Space(python, options)
     async with session.client("dynamodb", endpoint_url=endpoint) as client:
         await client.delete_table(TableName=table)
 
 
 DYNAMODB = Backend(
     "dynamodb",
-    "dynamodb_url",
+    servers.dynamodb.DYNAMODB,
     _dynamodb,
     ("@aws-sdk/client-dynamodb", "@aws-sdk/util-dynamodb"),
     ("aioboto3", "aiobotocore"),
@@ -320,16 +329,12 @@ async def _kv_style(url: str, _: Path) -> AsyncIterator[Space]:
 
 KV = Backend(
     "kv-style",
-    "kv_url",
+    servers.kv.KV,
     _kv_style,
     (),
     ("httpx",),
     dict.fromkeys(("kv_v4_keys.json",)),
 )
-
-
-async def _nothing_old(_: Path) -> None:
-    raise NotImplementedError("there is no older layout")
 
 
 BACKENDS = (SQLITE, POSTGRESQL, MYSQL, REDIS, MONGODB, DYNAMODB, KV)

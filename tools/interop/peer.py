@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import subprocess
 import tempfile
 import threading
@@ -13,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from servers.discovery import built, need, program, run_to_end
+from servers.discovery import built, need, program, run_to_end, talking
 from shopify_session_storage import Session
 
 HERE = Path(__file__).parent
@@ -120,27 +119,12 @@ def running_peer() -> Iterator[Peer]:
     Raises:
         NoServerError: If Node is missing, or npm fails.
     """
-    environment = {**os.environ, "NODE_PATH": str(installed_packages())}
-    with tempfile.TemporaryFile("w+") as log:
-        process = subprocess.Popen(
-            ["node", str(HERE / "peer.cjs")],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            encoding="utf-8",
-        )
-        with process:
-            try:
-                yield Peer(process)
-            finally:
-                assert process.stdin is not None
-                process.stdin.close()
-                try:
-                    process.wait(timeout=10)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+    environment = {"NODE_PATH": str(installed_packages())}
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        talking(["node", str(HERE / "peer.cjs")], environment=environment, errors=log) as process,
+    ):
+        yield Peer(process)
 
 
 def installed_packages() -> Path:

@@ -6,9 +6,11 @@ end of the run.
 
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from servers.discovery import Server
 from servers.dynamodb import DYNAMODB
 from servers.kv import KV, TOKEN
 from servers.mongodb import MONGODB
@@ -36,12 +38,23 @@ def skip_if_unwanted(config: pytest.Config, name: str) -> None:
         pytest.skip(f"{_REASON}{name}")
 
 
-@pytest.fixture(scope="session")
-def dynamodb_url(pytestconfig: pytest.Config) -> Iterator[str]:
-    """Return the endpoint of a DynamoDB on which tests may do what they like."""
-    skip_if_unwanted(pytestconfig, DYNAMODB.name)
-    with DYNAMODB.run() as url:
-        yield url
+def _url_of(server: Server) -> Any:
+    """Return the fixture with the URL of a server on which tests may do what they like."""
+
+    @pytest.fixture(scope="session", name=f"{server.name}_url")
+    def url(pytestconfig: pytest.Config) -> Iterator[str]:
+        skip_if_unwanted(pytestconfig, server.name)
+        with server.run() as url:
+            yield url
+
+    return url
+
+
+dynamodb_url = _url_of(DYNAMODB)
+mongodb_url = _url_of(MONGODB)
+mysql_url = _url_of(MYSQL)
+postgresql_url = _url_of(POSTGRESQL)
+redis_url = _url_of(REDIS)
 
 
 @pytest.fixture(scope="session")
@@ -50,38 +63,6 @@ def kv_url(pytestconfig: pytest.Config) -> Iterator[str]:
     skip_if_unwanted(pytestconfig, KV.name)
     with pytest.MonkeyPatch.context() as environment, KV.run() as url:
         environment.setenv("CLOUDFLARE_API_TOKEN", TOKEN)
-        yield url
-
-
-@pytest.fixture(scope="session")
-def mongodb_url(pytestconfig: pytest.Config) -> Iterator[str]:
-    """Return the URL of a MongoDB database on which tests may do what they like."""
-    skip_if_unwanted(pytestconfig, MONGODB.name)
-    with MONGODB.run() as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def mysql_url(pytestconfig: pytest.Config) -> Iterator[str]:
-    """Return the URL of a MySQL or MariaDB server on which tests may do what they like."""
-    skip_if_unwanted(pytestconfig, MYSQL.name)
-    with MYSQL.run() as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def postgresql_url(pytestconfig: pytest.Config) -> Iterator[str]:
-    """Return the URL of a PostgreSQL server on which tests may do what they like."""
-    skip_if_unwanted(pytestconfig, POSTGRESQL.name)
-    with POSTGRESQL.run() as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def redis_url(pytestconfig: pytest.Config) -> Iterator[str]:
-    """Return the URL of a Redis server on which tests may do what they like."""
-    skip_if_unwanted(pytestconfig, REDIS.name)
-    with REDIS.run() as url:
         yield url
 
 
