@@ -51,6 +51,18 @@ def lease_of_the_dead(url: str, options: dict[str, Any]) -> None:
     asyncio.run(_inherit(url, options, name))
 
 
+def first_lease_in_processes(url: str, options: dict[str, Any]) -> None:
+    """Let twenty processes want one lease, each under a name of its own, at the same moment.
+
+    Raises:
+        AssertionError: If a process fails, or not exactly one has it.
+    """
+    name = "name"
+    processes = [_start("lease", url, options, name, number) for number in range(20)]
+    got = [_finish(process) for process in processes]
+    assert sorted(got) == [[False]] * 19 + [[True]]
+
+
 async def count_through_cuts(storage: SessionStorage, cut: Callable[[], None]) -> None:
     """Count in the access token of a session of *storage* while its connections are cut.
 
@@ -158,9 +170,16 @@ async def _die(url: str, options: dict[str, Any], name: str, milliseconds: int) 
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+async def _lease(url: str, options: dict[str, Any], name: str, number: int) -> list[bool]:
+    async with open_session_storage(url, **options) as storage:
+        return [await storage.acquire_lease(name, f"holder {number}", timedelta(minutes=1))]
+
+
 def _main(work: str, url: str, options: str, name: str, number: str) -> None:
     if work == "die":
         asyncio.run(_die(url, json.loads(options), name, int(number)))
+    elif work == "lease":
+        print(json.dumps(asyncio.run(_lease(url, json.loads(options), name, int(number)))))
     else:
         print(json.dumps(asyncio.run(_count(url, json.loads(options), name, int(number)))))
 

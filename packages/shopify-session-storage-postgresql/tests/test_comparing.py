@@ -1,13 +1,15 @@
 """compare_and_store() and leases on PostgreSQL: processes, round trips, old databases, rights."""
 
 import asyncio
-import subprocess
-import sys
-import textwrap
 from datetime import timedelta
 
 import pytest
-from servers.racing import count_in_processes, count_through_cuts, lease_of_the_dead
+from servers.racing import (
+    count_in_processes,
+    count_through_cuts,
+    first_lease_in_processes,
+    lease_of_the_dead,
+)
 from shopify_session_storage import MigrationError
 from shopify_session_storage.testing.sessions import offline_session
 from shopify_session_storage_postgresql import PostgreSQLSessionStorage
@@ -64,36 +66,9 @@ async def test_each_call_is_one_round_trip(database_url, proxy):
                 assert proxy.round_trips == 1 or turn == 0
 
 
-def starting(url, holder):
-    """Start a process that wants a lease."""
-    source = """
-    import asyncio, sys
-    from datetime import timedelta
-    from shopify_session_storage_postgresql import PostgreSQLSessionStorage
-
-    async def main():
-        async with PostgreSQLSessionStorage(sys.argv[1], on_error="raise") as storage:
-            print(await storage.acquire_lease("name", sys.argv[2], timedelta(minutes=1)))
-
-    asyncio.run(main())
-    """
-    return subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(source), url, holder],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 async def test_database_from_before_the_leases_gets_them_with_the_first_one(database_url):
     await without_leases(database_url)
-    processes = [starting(database_url, f"holder {number}") for number in range(20)]
-    outputs = []
-    for process in processes:
-        output, errors = await asyncio.to_thread(process.communicate, timeout=60)
-        assert process.returncode == 0, errors
-        outputs.append(output.strip())
-    assert sorted(outputs) == ["False"] * 19 + ["True"]
+    await asyncio.to_thread(first_lease_in_processes, database_url, {"on_error": "raise"})
     assert await query(database_url, "SELECT name FROM shopify_sessions_leases") == [("name",)]
 
 

@@ -1,15 +1,12 @@
 """compare_and_store() and leases on SQLite: processes, connections of the user's, old databases."""
 
 import asyncio
-import subprocess
-import sys
-import textwrap
 from contextlib import suppress
 from datetime import timedelta
 
 import aiosqlite
 import pytest
-from servers.racing import count_in_processes, lease_of_the_dead
+from servers.racing import count_in_processes, first_lease_in_processes, lease_of_the_dead
 from shopify_session_storage import RdbmsSessionStorageMigratorOptions
 from shopify_session_storage.testing.sessions import offline_session
 from shopify_session_storage_sqlite import SQLiteSessionStorage
@@ -33,37 +30,10 @@ def test_lease_of_a_dead_process_ends(path):
     lease_of_the_dead(f"sqlite:///{path}", {"on_error": "raise"})
 
 
-def starting(path):
-    """Start a process that wants a lease."""
-    source = """
-    import asyncio, sys
-    from datetime import timedelta
-    from shopify_session_storage_sqlite import SQLiteSessionStorage
-
-    async def main():
-        async with SQLiteSessionStorage(sys.argv[1], on_error="raise") as storage:
-            print(await storage.acquire_lease("name", sys.argv[2], timedelta(minutes=1)))
-
-    asyncio.run(main())
-    """
-    return lambda holder: subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(source), str(path), holder],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def test_database_from_before_the_leases_gets_them_with_the_first_one(path):
     asyncio.run(set_up(path))
     query(path, "DROP TABLE shopify_sessions_leases")
-    processes = [starting(path)(f"holder {number}") for number in range(20)]
-    outputs = []
-    for process in processes:
-        output, errors = process.communicate(timeout=60)
-        assert process.returncode == 0, errors
-        outputs.append(output.strip())
-    assert sorted(outputs) == ["False"] * 19 + ["True"]
+    first_lease_in_processes(f"sqlite:///{path}", {"on_error": "raise"})
     assert query(path, "SELECT name FROM shopify_sessions_leases") == [("name",)]
 
 
