@@ -36,6 +36,7 @@ from shopify_session_storage.errors import SessionStorageError, SessionStorageUn
 from shopify_session_storage.ids import offline_session_id
 from shopify_session_storage.session import Session
 from shopify_session_storage.storage import SessionStorage
+from shopify_session_storage.stored import has_same_tokens
 
 Mode = Literal["offline", "online"]
 
@@ -543,7 +544,7 @@ class AccessTokenStore:
         # It proves nothing until the store has been read again.
         for pause in (0, _GRACE):
             await asyncio.sleep(pause)
-            if not _same_tokens(await self._read(current.id), current):
+            if not has_same_tokens(await self._read(current.id), current):
                 raise _Superseded
         self._rejected[current.id] = current.refresh_token
         raise ReauthorizationRequired("Shopify rejects the refresh token", shop=current.shop)
@@ -587,7 +588,7 @@ class AccessTokenStore:
         if not await self._persist(lambda: self._compare_and_store(new, current, lease)):
             stored = await self._read(new.id)
             # A write whose answer was lost may have taken place all the same.
-            if not _same_tokens(stored, new):
+            if not has_same_tokens(stored, new):
                 if stored is None or _usable(stored):
                     return stored
                 raise _Superseded
@@ -722,12 +723,6 @@ def _still_valid(session: Session) -> AccessToken | None:
     if not session.access_token or session.is_expired():
         return None
     return access_token_from_session(session)
-
-
-def _same_tokens(one: Session | None, other: Session | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return (one.access_token, one.refresh_token) == (other.access_token, other.refresh_token)
 
 
 def _issued(session: Session) -> datetime | None:
