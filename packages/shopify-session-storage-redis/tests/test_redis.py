@@ -101,6 +101,9 @@ async def test_store_removes_a_time_to_live(storage, raw, prefix):
         '[["id","{id}"],["shop","s"],["state",""],["isOnline",true],["userId",7]]',
         '[["id","{id}"],["shop","s"],["state",""],["isOnline",true],["onlineAccessInfo",7]]',
         '[ ["\\u0069d" , "{id}" ],\n["SHOP","s"],["state",""],["isOnline","TRUE"],["userId","7."]]',
+        # Of two entries the last one counts.
+        '[["id","{id}"],["shop","x"],["state",""],["isOnline",true],["userId",7],["sHop","s"]]',
+        '[["id","{id}"],["shop","x"],["state",""],["isOnline",true],["userId",7],["\\u0073hop","s"]]',
     ],
 )
 async def test_every_spelling_of_a_session_is_read(storage, raw, prefix, text):

@@ -2,9 +2,10 @@
 -- than a session is left alone.
 -- KEYS: the sessions' keys. ARGV: the prefix with its underscore; then each key as JSON.
 local deleted = {}
-for i, key in ipairs(KEYS) do
-  local kind, text = read(key)
+for i, text in ipairs(redis.call('MGET', unpack(KEYS))) do
+  local kind = text and kind_of(text)
   if kind == 'session' or kind == 'text' then
+    local key = KEYS[i]
     deleted[#deleted + 1] = key
     local shop = kind == 'session' and shop_of(text)
     if shop then
@@ -12,8 +13,8 @@ for i, key in ipairs(KEYS) do
     end
   end
 end
-for _, key in ipairs(deleted) do
-  redis.call('DEL', key)
+if #deleted > 0 then
+  redis.call('DEL', unpack(deleted))
 end
 write_lists()
 return nil

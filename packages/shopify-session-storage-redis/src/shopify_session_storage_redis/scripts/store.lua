@@ -3,13 +3,20 @@
 -- ARGV: the prefix with its underscore; then for each session its text, and its key as JSON.
 -- Returns nothing, or what is in the way and where; then nothing has been written.
 local prefix, count = ARGV[1], #KEYS / 2
-local stored = {}
+local stored, written = {}, {}
 for i = 1, count do
   stored[KEYS[i]] = true
+  written[2 * i - 1], written[2 * i] = KEYS[i], ARGV[2 * i]
 end
+local texts = redis.call('MGET', unpack(KEYS, 1, count))
 for i = 1, count do
   local key, list_key, token = KEYS[i], KEYS[count + i], ARGV[2 * i + 1]
-  local kind, text = read(key)
+  local kind, text = 'none', texts[i]
+  if text then
+    kind = kind_of(text)
+  else -- MGET gives nothing for what is not a string, too
+    kind = read(key)
+  end
   if kind == 'list' or kind == 'other' then
     return {kind, key}
   end
@@ -25,8 +32,6 @@ for i = 1, count do
   end
   add(list, key, token)
 end
-for i = 1, count do
-  redis.call('SET', KEYS[i], ARGV[2 * i])
-end
+redis.call('MSET', unpack(written))
 write_lists()
 return nil
