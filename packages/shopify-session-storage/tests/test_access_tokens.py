@@ -628,7 +628,7 @@ def test_no_interleaving_ends_with_a_retired_refresh_token(steps, delays, retry)
 async def interleave(steps, delays, retry):
     fake = FakeShopify(retry=retry)
     app = InterleavedApp(fake, iter(delays))
-    calls = []
+    calls, webhooks = [], []
     async with ScriptedStorage(max_groups=8) as storage:
         both = [AccessTokenStore(storage, app) for _ in range(2)]  # as two processes
         await both[0].save(fake.install("alpha"))
@@ -654,8 +654,13 @@ async def interleave(steps, delays, retry):
                     stored.expires = datetime.now(UTC) - timedelta(seconds=60)
             elif what == "cancel" and calls:
                 calls[-1].cancel()
+                if calls[-1] in webhooks:  # not answered: Shopify delivers it again
+                    calls.append(asyncio.ensure_future(both[which].delete_shop("alpha")))
+                    webhooks.append(calls[-1])
             else:
                 calls.append(asyncio.ensure_future(step(what, both[which])))
+                if what == "uninstall":
+                    webhooks.append(calls[-1])
             await settle(rounds)
         results = await asyncio.gather(*calls, return_exceptions=True)
         for tokens in both:

@@ -128,13 +128,11 @@ def literal(value: str | int | None) -> str:
 
     Whether a backslash escapes depends on the mode, so text that has one is sent as hexadecimal.
     """
-    if value is None:
-        return "NULL"
     if isinstance(value, str):
         if "\\" in value:
             return f"_utf8mb4 X'{value.encode().hex()}'"
-        return "'" + value.replace("'", "''") + "'"
-    return str(int(value))
+        return f"'{value}'" if "'" not in value else "'" + value.replace("'", "''") + "'"
+    return "NULL" if value is None else str(int(value))
 
 
 async def run(connection: Any, sql: str) -> Sequence[Sequence[Any]]:

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any, Final, TypeVar
 
 from shopify_session_storage.errors import CorruptSessionError, InvalidSessionError
@@ -64,6 +66,8 @@ def stored_session(session: Session) -> Session:
 
 
 def _in_utc(date: datetime) -> datetime:
+    if date.tzinfo is UTC and date.microsecond % 1000 == 0:  # as it comes from a storage
+        return date
     return date.astimezone(UTC).replace(microsecond=date.microsecond // 1000 * 1000)
 
 
@@ -142,20 +146,23 @@ def session_from_values(
                 js_string(locale, "locale"),
             )
         )
-    return Session(
-        id=id,
-        shop=shop,
-        state=state,
-        is_online=is_online,
-        scope=scope,
-        expires=js_date(expires, "expires", expires_unit),
-        access_token=access_token,
-        refresh_token=refresh_token,
-        refresh_token_expires=js_date(
+    # Without Session's own checks, which all of this has passed.
+    session = object.__new__(Session)
+    session.__dict__ = {
+        "id": id,
+        "shop": shop,
+        "state": state,
+        "is_online": is_online,
+        "scope": scope,
+        "expires": js_date(expires, "expires", expires_unit),
+        "access_token": access_token,
+        "refresh_token": refresh_token,
+        "refresh_token_expires": js_date(
             refresh_token_expires, "refreshTokenExpires", refresh_token_expires_unit
         ),
-        online_access_info=info,
-    )
+        "online_access_info": info,
+    }
+    return session
 
 
 def read_property_array(entries: Sequence[Sequence[Any]], id: object = None) -> Session:
@@ -171,13 +178,15 @@ def read_property_array(entries: Sequence[Sequence[Any]], id: object = None) -> 
 
 
 def _session_from_pairs(entries: Sequence[Sequence[Any]]) -> Session:
-    values: dict[Any, Any]
+    keys: tuple[Any, ...]
     try:
-        values = dict(entries)  # type: ignore[arg-type]  # of any length, until it is tried
-    except (TypeError, ValueError):
-        values = {}  # not pairs
-    if len(values) == len(entries) and values.keys() <= _KEYS:
-        return session_from_values([values.get(key) for key in COLUMNS])
+        keys, values = zip(*entries, strict=True)
+        in_order = _in_order(keys)
+    except (TypeError, ValueError):  # not pairs, or a key that is no text
+        keys = values = ()
+        in_order = None
+    if in_order is not None:
+        return session_from_values(in_order((*values, None)))
     # From an old release, or by another program.
     session = Session.from_property_array(entries, return_user_data=True)
     if session.refresh_token is None and any(
@@ -187,7 +196,21 @@ def _session_from_pairs(entries: Sequence[Sequence[Any]]) -> Session:
     return session
 
 
+@lru_cache(maxsize=64)
+def _in_order(keys: tuple[Any, ...]) -> Callable[[Sequence[Any]], tuple[Any, ...]] | None:
+    """Return what puts the values of *keys*, and None after them, in the order of the columns.
+
+    Returns:
+        None if a key is unknown, or there twice. Sessions have but a few combinations of keys.
+    """
+    if len(set(keys)) < len(keys) or not _KEYS.issuperset(keys):
+        return None
+    places = {key: place for place, key in enumerate(keys)}
+    return itemgetter(*(places.get(key, len(keys)) for key in COLUMNS))
+
+
 # As JSON.stringify() spells it: without spaces, and without escapes that JSON does not demand.
+_from_json = json.JSONDecoder().decode
 _to_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -207,7 +230,7 @@ def read_session_json(text: str | bytes, id: object = None) -> Session:
         CorruptSessionError: If it is not JSON, or not that of a session.
     """
     try:
-        entries = json.loads(text.decode() if isinstance(text, bytes) else text)
+        entries = _from_json(text.decode() if isinstance(text, bytes) else text)
     except (ValueError, RecursionError):  # a JSONDecodeError holds the text
         entries = None
     if not isinstance(entries, list):
