@@ -1,6 +1,6 @@
 """Measures ours beside the bare Python drivers and the official JavaScript adapters.
 
-python3 tools/bench.py                     all backends, about a quarter of an hour
+python3 tools/bench.py                     all backends, about half an hour
 python3 tools/bench.py postgresql redis    some of them
 python3 tools/bench.py --help              how long and how much
 
@@ -30,9 +30,9 @@ def main(arguments: Sequence[str]) -> None:
     names = [backend.name for backend in BACKENDS]
     parser = argparse.ArgumentParser(description="Measures the adapters.")
     parser.add_argument("backend", nargs="*", help=f"of {', '.join(names)}; default: all")
-    parser.add_argument("--rounds", type=int, default=5, help="the median of these counts (5)")
+    parser.add_argument("--rounds", type=int, default=9, help="the median of these counts (9)")
     parser.add_argument(
-        "--seconds", type=float, default=0.4, help="of each operation and round (0.4)"
+        "--seconds", type=float, default=0.2, help="of each operation and round (0.2)"
     )
     parser.add_argument(
         "--growth",

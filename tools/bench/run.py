@@ -152,7 +152,11 @@ class _Bench:
         }
 
     def measure(self, operation: str, concurrency: int) -> dict[str, dict[str, float]]:
-        """Return the medians by subject."""
+        """Return the medians by subject.
+
+        Beside what :class:`~bench.measuring.Measured` has, ``times`` tells how many times as many
+        calls a second ours has made.
+        """
         what = f"{self._backend.name}: {self.setting}{operation}, {concurrency} at a time"
         print(f"{what} ... ", end="", flush=True, file=sys.stderr)
         counts = {}
@@ -167,6 +171,10 @@ class _Bench:
                 run = self._run(subject, operation, counts[subject], concurrency)
                 figures[subject].append(run)
             order.append(order.pop(0))
+        for runs in figures.values():
+            # In the same round, when the machine was as fast for both.
+            for ours, run in zip(figures["ours"], runs, strict=True):
+                run["times"] = ours["rate"] / run["rate"]
         medians = {
             subject: {key: median(run[key] for run in runs) for key in runs[0]}
             for subject, runs in figures.items()

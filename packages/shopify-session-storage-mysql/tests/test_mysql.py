@@ -164,6 +164,20 @@ async def test_largest_sessions_fit_into_the_packets_of_the_server(database_url)
                 assert all(one.equals(other) for one, other in zip(many, loaded, strict=True))
 
 
+@pytest.mark.asyncio
+async def test_session_that_no_packet_takes_in_json_is_told_without_its_text():
+    """JSON needs six characters for a control character."""
+    with mysql_with("max-allowed-packet=1M") as url:
+        async with MySQLSessionStorage(url, on_error="raise") as storage:
+            await storage.store_session(offline_session(SHOP, access_token="\x01" * 200_000))
+            await storage.store_session(offline_session("other.example"))
+            loads = (storage.load_session(f"offline_{shop}") for shop in (SHOP, "other.example"))
+            failed, loaded = await asyncio.gather(*loads, return_exceptions=True)
+            assert isinstance(failed, CorruptSessionError)
+            assert "\x01" not in str(failed)
+            assert loaded.shop == "other.example"
+
+
 # --- what servers and pools may be set to ---------------------------------------------------------
 
 MODES = [

@@ -289,7 +289,7 @@ class RedisSessionStorage(BaseSessionStorage):
 
     async def _values(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
         """Return what is stored under each key; None also for what is not a string."""
-        if self._together:
+        if self._together and len(keys) > 1:
             values: list[bytes | None] = await self._client.one(("MGET", *keys))
             return values
         answers = await self._client.each([("GET", key) for key in keys])
