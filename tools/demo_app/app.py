@@ -56,8 +56,7 @@ def create_app(
 
     Args:
         shopify: The app's identity at Shopify.
-        storage: Where the access tokens are kept. With ``on_error="raise"``, so that an outage of
-            the database is an error and not a user without a token.
+        storage: Where the access tokens are kept.
         http_client: How to reach Shopify; by default Shopify's package makes its own.
     """
     tokens = AccessTokenStore(storage, app=shopify, http_client=http_client)

@@ -22,13 +22,20 @@ _REASON = "--without "
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--without``."""
+    """Add ``--without`` and ``--times``."""
     parser.addoption(
         "--without",
         action="append",
         default=[],
         metavar="BACKEND",
         help="skip the tests that need this backend's server (may be repeated)",
+    )
+    parser.addoption(
+        "--times",
+        type=int,
+        default=24,
+        metavar="N",
+        help="how often the tests of access tokens rotate, kill, cut and cancel (24)",
     )
 
 
@@ -48,6 +55,13 @@ def _url_of(server: Server) -> Any:
             yield url
 
     return url
+
+
+@pytest.fixture(scope="session")
+def times(pytestconfig: pytest.Config) -> int:
+    """Return how often to repeat what happens at a random moment."""
+    number: int = pytestconfig.getoption("--times")
+    return number
 
 
 dynamodb_url = _url_of(DYNAMODB)

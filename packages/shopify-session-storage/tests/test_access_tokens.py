@@ -388,6 +388,29 @@ async def test_storage_that_stays_down_loses_nothing(storage, fake, app, client)
 
 
 @pytest.mark.asyncio
+async def test_storage_that_logs_its_failures_does_not_look_empty(fake, app, client):
+    async with (
+        ScriptedStorage(on_error="log") as storage,
+        AccessTokenStore(storage, app, http_client=client) as tokens,
+    ):
+        await tokens.save(fake.install("alpha"))
+        verified = fake.verified("alpha")
+        storage.failing = dict.fromkeys(("load", "find"), lambda argument: DriverError())
+        for call in (
+            tokens.load("alpha"),
+            tokens.get("alpha"),
+            tokens.get_or_exchange(verified),
+            tokens.delete_shop("alpha"),
+        ):
+            with pytest.raises(SessionStorageUnavailableError):
+                await call
+        assert not fake.requests[DOMAIN]  # an exchange would have ended the stored refresh token
+        assert await storage.load_session(ID) is None  # here it logs, as told
+        storage.failing = {}
+        assert (await storage.load_session(ID)).refresh_token
+
+
+@pytest.mark.asyncio
 async def test_a_dead_holder_keeps_nobody_for_longer_than_its_lease(storage, fake, app, client):
     timeout = timedelta(milliseconds=500)
     async with AccessTokenStore(

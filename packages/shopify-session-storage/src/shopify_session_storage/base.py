@@ -5,6 +5,7 @@ import logging
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from datetime import timedelta
 from itertools import islice
 from typing import Any, ClassVar, Literal, TypeVar
@@ -28,6 +29,8 @@ from shopify_session_storage.storage import SessionStorage
 from shopify_session_storage.stored import copy_session, has_same_tokens, stored_session
 
 OnError = Literal["log", "raise"]
+
+_failures_raised: ContextVar[bool] = ContextVar("failures_raised", default=False)
 
 _A = TypeVar("_A")
 _R = TypeVar("_R")
@@ -432,7 +435,7 @@ class BaseSessionStorage(SessionStorage):
 
     def _fail(self, doing: str, error: Exception) -> None:
         failure = self._failure(doing, error)
-        if self._on_error == "raise":
+        if self._on_error == "raise" or _failures_raised.get():
             raise failure from cause_of(error)
         self._logger.error("%s", failure)
 
@@ -446,6 +449,20 @@ class BaseSessionStorage(SessionStorage):
             else SessionStorageUnavailableError
         )
         return kind(f"{self.backend}: could not {doing}: {self._describe(error)}")
+
+
+@contextmanager
+def failures_raised() -> Iterator[None]:
+    """Let storages raise their failures here, whatever ``on_error`` says.
+
+    For calls that must not take an outage for an empty storage. It goes through wrappers and
+    overridden methods, and concerns no other task.
+    """
+    token = _failures_raised.set(True)
+    try:
+        yield
+    finally:
+        _failures_raised.reset(token)
 
 
 async def to_the_end(work: Coroutine[Any, Any, _R]) -> _R:

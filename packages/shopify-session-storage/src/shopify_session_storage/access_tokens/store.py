@@ -32,6 +32,7 @@ from shopify_session_storage.access_tokens.errors import (
     ReauthorizationRequired,
     TokenRefreshUnavailable,
 )
+from shopify_session_storage.base import failures_raised
 from shopify_session_storage.errors import SessionStorageError, SessionStorageUnavailableError
 from shopify_session_storage.ids import offline_session_id
 from shopify_session_storage.session import Session
@@ -100,9 +101,9 @@ class AccessTokenStore:
     A shop may be named in any way: ``alpha``, ``alpha.myshopify.com`` and
     ``https://ALPHA.myshopify.com`` are one.
 
-    Every method that reads or writes the storage raises what the storage raises. Make the storage
-    with ``on_error="raise"``: one that logs its failures loads None during an outage, which looks
-    as if nothing were stored.
+    Every method that reads or writes the storage raises :class:`SessionStorageError` when that
+    fails, whatever the storage's ``on_error`` says: an outage must not look as if nothing were
+    stored.
 
     One object serves one event loop at a time. ``async with`` (or :meth:`aclose`) waits for the
     refreshes that are under way; close the storage after it.
@@ -702,12 +703,14 @@ class AccessTokenStore:
         return session.is_expired(within=self._refresh_before)
 
     async def _read(self, id: str) -> Session | None:
-        session = await self._storage.load_session(id)
+        with failures_raised():  # an outage must not look as if nothing were stored
+            session = await self._storage.load_session(id)
         # What has no access token is an authorization that was never finished.
         return session if session is not None and session.access_token else None
 
     async def _find(self, domain: str) -> list[Session]:
-        return await self._storage.find_sessions_by_shop(domain)
+        with failures_raised():
+            return await self._storage.find_sessions_by_shop(domain)
 
     async def _store(self, session: Session) -> None:
         if not await self._storage.store_session(session):
