@@ -251,6 +251,12 @@ async def test_what_is_not_ours_is_left_alone(any_url, prefix):
             raw.set(f"{prefix}_text", "something")
             with pytest.raises(CorruptSessionError):
                 await storage.find_sessions_by_shop("text")
+            shops = ["nobody", "no one", SHOP, "hash", "nobody else"]  # the last three together
+            found = await asyncio.gather(
+                *map(storage.find_sessions_by_shop, shops), return_exceptions=True
+            )
+            assert isinstance(found.pop(3), CorruptSessionError)
+            assert [[one.id for one in sessions] for sessions in found] == [[], [], [good.id], []]
 
 
 @pytest.mark.asyncio
