@@ -71,7 +71,12 @@ def text(results: Mapping[str, Any]) -> str:
         "![Calls per second as the database grows](growth.svg)\n",
     ]
     for name, settings in results["backends"].items():
-        parts += [f"## {name}\n", f"{results['versions'][name]}\n", _comparison(settings["local"])]
+        parts += [
+            f"## {name}\n",
+            f"{results['versions'][name]}\n",
+            _comparison(settings["local"]),
+            f"The client's memory in MB, the bench's own in it: {_memory(settings['local'])}.\n",
+        ]
         if "latency" in settings:
             parts += [
                 f"With {LATENCY_MILLISECONDS:g} ms of network latency:\n",
@@ -94,7 +99,7 @@ def _comparison(figures: Mapping[str, Any]) -> str:
         "ours, calls/s",
         "times raw",
         "times JavaScript",
-        "p99 at 64 in ms: ours, raw, JavaScript",
+        "p50 - p99 at 64 in ms: ours, raw, JavaScript",
         "client's CPU at 64 in µs: ours, raw, JavaScript",
     ]
     rows = []
@@ -107,11 +112,21 @@ def _comparison(figures: Mapping[str, Any]) -> str:
                     _list(f"{run['ours']['rate']:.0f}" for run in runs),
                     _list(_ratio(run, "raw") for run in runs),
                     _list(_ratio(run, "JavaScript") for run in runs),
-                    _list(f"{runs[-1][subject]['p99']:.1f}" for subject in SUBJECTS),
+                    _list(
+                        f"{runs[-1][subject]['p50']:.1f} - {runs[-1][subject]['p99']:.1f}"
+                        for subject in SUBJECTS
+                    ),
                     _list(f"{runs[-1][subject]['cpu']:.0f}" for subject in SUBJECTS),
                 ]
             )
     return _table(head, rows)
+
+
+def _memory(figures: Mapping[str, Any]) -> str:
+    """Return the most that each subject has taken."""
+    runs = [run for runs in figures.values() for run in runs.values()]
+    most = {subject: max(run[subject]["memory"] for run in runs) for subject in SUBJECTS}
+    return ", ".join(f"{subject} {megabytes:.0f}" for subject, megabytes in most.items())
 
 
 def _growth(figures: Mapping[str, Any]) -> str:

@@ -1,13 +1,11 @@
 """What is particular to DynamoDB: round trips, the index, batches, connections, credentials."""
 
 import asyncio
-import gc
 import logging
 import subprocess
 import sys
 import tempfile
 import textwrap
-import warnings
 from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -20,11 +18,11 @@ from aiobotocore.config import AioConfig
 from botocore.config import Config
 from servers import dynamodb as servers
 from servers.discovery import free_port
+from servers.disturbing import bear_cancellations, bear_cuts, follow_to_a_new_loop
 from servers.proxy import Proxy
 from shopify_session_storage import (
     CorruptSessionError,
     MigrationError,
-    Session,
     SessionStorageError,
     SessionStorageUnavailableError,
     open_session_storage,
@@ -510,17 +508,7 @@ async def proxy(dynamodb_url):
 @pytest.mark.asyncio
 async def test_lost_connections_never_reach_the_caller(make, proxy):
     async with make(f"http://127.0.0.1:{proxy.port}") as storage:
-        many = [online_session(SHOP, user) for user in range(30)]
-        await asyncio.gather(*map(storage.store_session, many))
-        for _ in range(2):
-            proxy.cut()
-            assert same(many, await asyncio.gather(*(storage.load_session(o.id) for o in many)))
-            stores = [asyncio.ensure_future(storage.store_session(one)) for one in many]
-            await asyncio.sleep(0.005)
-            proxy.cut()
-            assert all(await asyncio.gather(*stores))
-            proxy.cut()
-            assert len(await storage.find_sessions_by_shop(SHOP)) == 30
+        await bear_cuts(storage, proxy.cut, times=2)
 
 
 @pytest.mark.asyncio
@@ -544,19 +532,7 @@ async def test_storage_survives_a_restart_of_the_server(make):
 
 @pytest.mark.asyncio
 async def test_cancelled_calls_never_mix_up_answers(storage):
-    many = [offline_session(f"{number}.example") for number in range(20)]
-    await asyncio.gather(*map(storage.store_session, many))
-    for turn in range(60):
-        tasks = [asyncio.ensure_future(storage.load_session(one.id)) for one in many]
-        tasks += [asyncio.ensure_future(storage.find_sessions_by_shop(o.shop)) for o in many[:2]]
-        await asyncio.sleep(turn % 20 / 2000)
-        for task in tasks[:: 1 + turn % 3]:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        for one, result in zip(many, results[:20], strict=True):
-            assert isinstance(result, asyncio.CancelledError) or one.equals(result)
-        for one, result in zip(many, results[20:], strict=False):
-            assert isinstance(result, asyncio.CancelledError) or one.equals(result[0])
+    await bear_cancellations(storage, times=60)
 
 
 @pytest.mark.asyncio
@@ -585,23 +561,7 @@ async def test_cancelled_store_is_never_overtaken_by_the_next(make, between):
 
 
 def test_storage_follows_to_a_new_event_loop_without_disconnect(make):
-    storage = make()
-    session = offline_session(SHOP)
-    assert asyncio.run(storage.store_session(session)) is True
-
-    async def load() -> Session | None:
-        async with storage:
-            return await storage.load_session(session.id)
-
-    def load_elsewhere() -> Session | None:
-        loaded = asyncio.run(load())
-        gc.collect()
-        return loaded
-
-    with warnings.catch_warnings():
-        # Of the connections of the loop that ended. To record it would keep them alive.
-        warnings.simplefilter("ignore", ResourceWarning)
-        assert load_elsewhere().equals(session)
+    follow_to_a_new_loop(make())
 
 
 @pytest.mark.asyncio

@@ -24,6 +24,7 @@ from pymongo import AsyncMongoClient, MongoClient
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
 from servers import mongodb as servers
 from servers.discovery import free_port
+from servers.disturbing import bear_cancellations, bear_cuts, follow_to_a_new_loop, keep_the_order
 from servers.mongodb import connect, is_mongodb
 from shopify_session_storage import (
     CorruptSessionError,
@@ -531,18 +532,7 @@ async def test_lost_connections_never_reach_the_caller(
 ):
     client = client_class(through(proxy, mongodb_url), directConnection=True)
     storage = MongoDBSessionStorage(client, session_collection_name=collection, on_error="raise")
-    many = [online_session(SHOP, user) for user in range(20)]
-    await asyncio.gather(*map(storage.store_session, many))
-    proxy.cut()
-    loaded = await asyncio.gather(*(storage.load_session(one.id) for one in many))
-    assert all(one.equals(other) for one, other in zip(many, loaded, strict=True))
-    proxy.cut()
-    assert all(await asyncio.gather(*map(storage.store_session, many)))
-    proxy.cut()
-    assert len(await storage.find_sessions_by_shop(SHOP)) == 20
-    proxy.cut()
-    assert await storage.delete_session(many[0].id) is True
-    assert await storage.load_session(many[0].id) is None
+    await bear_cuts(storage, proxy.cut, times=1)
     await close(client)
 
 
@@ -574,24 +564,7 @@ leaves_sockets = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExce
 async def test_cancelled_calls_never_mix_up_answers(mongodb_url, collection, raw, client_class):
     client = client_class(mongodb_url)
     storage = MongoDBSessionStorage(client, session_collection_name=collection, on_error="raise")
-    many = [offline_session(f"{number}.example") for number in range(20)]
-    await asyncio.gather(*map(storage.store_session, many))
-    for turn in range(60):
-        tasks = [asyncio.ensure_future(storage.load_session(one.id)) for one in many]
-        tasks += [
-            asyncio.ensure_future(storage.find_sessions_by_shop(one.shop)) for one in many[:3]
-        ]
-        if turn % 2:
-            await asyncio.sleep(turn % 50 / 5_000)
-        for _ in range(turn % 11):
-            await asyncio.sleep(0)
-        for task in tasks[:: 1 + turn % 3]:
-            task.cancel()
-        results = await asyncio.gather(*tasks, return_exceptions=True)
-        for one, result in zip(many, results[:20], strict=True):
-            assert isinstance(result, asyncio.CancelledError) or one.equals(result)
-        for one, result in zip(many, results[20:], strict=False):
-            assert isinstance(result, asyncio.CancelledError) or one.equals(result[0])
+    await bear_cancellations(storage, times=60)
     await close(client)
     gc.collect()
 
@@ -602,32 +575,14 @@ async def test_cancelled_store_is_never_overtaken_by_the_next(
 ):
     client = client_class(mongodb_url)
     storage = MongoDBSessionStorage(client, session_collection_name=collection, on_error="raise")
-    await storage.ready()
-    for turn in range(60):
-        older, newer = offline_session(SHOP), offline_session(SHOP)
-        task = asyncio.ensure_future(storage.store_session(older))
-        await asyncio.sleep(turn % 12 / 2000)
-        task.cancel()
-        next_one = asyncio.ensure_future(storage.store_session(newer))
-        await asyncio.gather(task, return_exceptions=True)
-        assert await next_one is True
-        assert newer.equals(await storage.load_session(newer.id))
+    await keep_the_order(storage)
     await close(client)
 
 
 def test_storage_follows_to_a_new_event_loop_without_disconnect(mongodb_url, collection, raw):
-    storage = MongoDBSessionStorage(
-        mongodb_url, session_collection_name=collection, on_error="raise"
+    follow_to_a_new_loop(
+        MongoDBSessionStorage(mongodb_url, session_collection_name=collection, on_error="raise")
     )
-    session = offline_session(SHOP)
-    assert asyncio.run(storage.store_session(session)) is True
-
-    async def load() -> Session | None:
-        async with storage:
-            return await storage.load_session(session.id)
-
-    assert asyncio.run(load()).equals(session)
-    gc.collect()  # nothing is left open
 
 
 # --- arguments and errors -------------------------------------------------------------------------

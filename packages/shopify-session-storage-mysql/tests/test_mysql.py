@@ -1,7 +1,6 @@
 """What is particular to MySQL: round trips, pools, sql_mode, TLS, errors."""
 
 import asyncio
-import gc
 import logging
 import ssl
 import subprocess
@@ -19,6 +18,7 @@ import trustme
 from hypothesis import HealthCheck, given, settings
 from servers import mysql
 from servers.discovery import PASSWORD, USER, free_port
+from servers.disturbing import bear_cancellations, bear_cuts, follow_to_a_new_loop, travel_together
 from shopify_session_storage import (
     CorruptSessionError,
     MigrationError,
@@ -95,17 +95,7 @@ async def test_pool_of_the_user_takes_as_many_round_trips_as_documented(
 @pytest.mark.asyncio
 async def test_calls_that_wait_travel_in_few_round_trips(database_url, proxy):
     async with MySQLSessionStorage(through(proxy, database_url), on_error="raise") as storage:
-        many = [online_session(SHOP, user) for user in range(200)]
-        for _ in range(3):
-            await asyncio.gather(*map(storage.store_session, many))
-            await asyncio.gather(*(storage.load_session(session.id) for session in many))
-        proxy.reset()
-        await asyncio.gather(*map(storage.store_session, many))
-        assert proxy.round_trips <= 4
-        proxy.reset()
-        loaded = await asyncio.gather(*(storage.load_session(session.id) for session in many))
-        assert proxy.round_trips <= 4
-        assert all(one.equals(other) for one, other in zip(many, loaded, strict=True))
+        await travel_together(storage, proxy)
 
 
 @pytest.mark.asyncio
@@ -386,15 +376,7 @@ async def test_cancelled_call_leaves_its_place_in_the_users_pool(database_url, s
 @pytest.mark.asyncio
 async def test_lost_connections_never_reach_the_caller(database_url, proxy):
     async with MySQLSessionStorage(through(proxy, database_url), on_error="raise") as storage:
-        many = [online_session(SHOP, user) for user in range(30)]
-        await asyncio.gather(*map(storage.store_session, many))
-        for _ in range(5):
-            await asyncio.gather(*(storage.find_sessions_by_shop(SHOP) for _ in range(3)))
-            proxy.cut()
-            loaded = await asyncio.gather(*(storage.load_session(one.id) for one in many))
-            assert all(one.equals(other) for one, other in zip(many, loaded, strict=True))
-            proxy.cut()
-            assert all(await asyncio.gather(*map(storage.store_session, many)))
+        await bear_cuts(storage, proxy.cut)
 
 
 @pytest.mark.asyncio
@@ -521,23 +503,7 @@ async def test_storage_survives_a_restart_of_the_server():
 @pytest.mark.asyncio
 async def test_cancelled_calls_never_mix_up_answers(database_url):
     async with MySQLSessionStorage(database_url, on_error="raise") as storage:
-        many = [offline_session(f"{number}.example") for number in range(20)]
-        await asyncio.gather(*map(storage.store_session, many))
-        for turn in range(150):
-            calls = [storage.load_session(one.id) for one in many]
-            calls += [storage.find_sessions_by_shop(one.shop) for one in many[:3]]
-            tasks = [asyncio.ensure_future(call) for call in calls]
-            for _ in range(turn % 37):
-                await asyncio.sleep(0)
-            for task in tasks[:: 1 + turn % 3]:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-            for one, result in zip(many, results, strict=False):
-                assert isinstance(result, asyncio.CancelledError) or one.equals(result)
-            for one, result in zip(many, results[20:], strict=False):
-                assert isinstance(result, asyncio.CancelledError) or one.equals(result[0])
-            one = many[turn % 20]
-            assert one.equals(await storage.load_session(one.id))
+        await bear_cancellations(storage)
 
 
 @pytest.mark.asyncio
@@ -590,24 +556,7 @@ async def test_answer_that_cannot_be_decoded_leaves_nothing_behind(database_url,
 
 
 def test_storage_follows_to_a_new_event_loop_without_disconnect(mysql_url):
-    storage = MySQLSessionStorage(mysql_url, on_error="raise")
-    session = offline_session("follows.myshopify.com")
-    assert asyncio.run(storage.store_session(session)) is True
-    # asyncio warns of the connections of the loop that ended.
-    with pytest.warns(ResourceWarning):
-        assert _load_on_new_loop(storage, session.id).equals(session)
-
-
-def _load_on_new_loop(storage: MySQLSessionStorage, id: str) -> Session:
-    loaded = asyncio.run(_load_and_disconnect(storage, id))
-    gc.collect()
-    assert loaded is not None
-    return loaded
-
-
-async def _load_and_disconnect(storage: MySQLSessionStorage, id: str) -> Session | None:
-    async with storage:
-        return await storage.load_session(id)
+    follow_to_a_new_loop(MySQLSessionStorage(mysql_url, on_error="raise"))
 
 
 @pytest.mark.asyncio

@@ -1,7 +1,6 @@
 """What is particular to PostgreSQL: round trips, pools, poolers, TLS, errors."""
 
 import asyncio
-import gc
 import logging
 import ssl
 import tempfile
@@ -16,6 +15,7 @@ import trustme
 from hypothesis import HealthCheck, given, settings
 from servers import postgresql
 from servers.discovery import PASSWORD, USER, free_port
+from servers.disturbing import bear_cancellations, bear_cuts, follow_to_a_new_loop, travel_together
 from shopify_session_storage import (
     CorruptSessionError,
     MigrationError,
@@ -80,17 +80,7 @@ async def test_every_operation_is_one_round_trip(database_url, proxy):
 @pytest.mark.asyncio
 async def test_calls_that_wait_travel_in_few_round_trips(database_url, proxy):
     async with PostgreSQLSessionStorage(through(proxy, database_url), on_error="raise") as storage:
-        many = [online_session(SHOP, user) for user in range(200)]
-        for _ in range(3):
-            await asyncio.gather(*map(storage.store_session, many))
-            await asyncio.gather(*(storage.load_session(session.id) for session in many))
-        proxy.reset()
-        await asyncio.gather(*map(storage.store_session, many))
-        assert proxy.round_trips <= 4
-        proxy.reset()
-        loaded = await asyncio.gather(*(storage.load_session(session.id) for session in many))
-        assert proxy.round_trips <= 4
-        assert all(one.equals(other) for one, other in zip(many, loaded, strict=True))
+        await travel_together(storage, proxy)
 
 
 @pytest.mark.asyncio
@@ -183,15 +173,7 @@ class TestPoolOfTheUser(SessionStorageBattery):
 @pytest.mark.asyncio
 async def test_lost_connections_never_reach_the_caller(database_url, proxy):
     async with PostgreSQLSessionStorage(through(proxy, database_url), on_error="raise") as storage:
-        many = [online_session(SHOP, user) for user in range(30)]
-        await asyncio.gather(*map(storage.store_session, many))
-        for _ in range(5):
-            await asyncio.gather(*(storage.find_sessions_by_shop(SHOP) for _ in range(3)))
-            proxy.cut()
-            loaded = await asyncio.gather(*(storage.load_session(one.id) for one in many))
-            assert all(one.equals(other) for one, other in zip(many, loaded, strict=True))
-            proxy.cut()
-            assert all(await asyncio.gather(*map(storage.store_session, many)))
+        await bear_cuts(storage, proxy.cut)
 
 
 @pytest.mark.asyncio
@@ -244,38 +226,11 @@ async def test_storage_survives_a_restart_of_the_server():
 @pytest.mark.asyncio
 async def test_cancelled_calls_never_mix_up_answers(database_url):
     async with PostgreSQLSessionStorage(database_url, on_error="raise") as storage:
-        many = [offline_session(f"{number}.example") for number in range(20)]
-        await asyncio.gather(*map(storage.store_session, many))
-        for turn in range(100):
-            tasks = [asyncio.ensure_future(storage.load_session(one.id)) for one in many]
-            for _ in range(turn % 7):
-                await asyncio.sleep(0)
-            for task in tasks[:: 1 + turn % 3]:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-            for one, result in zip(many, results, strict=True):
-                assert isinstance(result, asyncio.CancelledError) or one.equals(result)
+        await bear_cancellations(storage)
 
 
 def test_storage_follows_to_a_new_event_loop_without_disconnect(postgresql_url):
-    storage = PostgreSQLSessionStorage(postgresql_url, on_error="raise")
-    session = offline_session("follows.myshopify.com")
-    assert asyncio.run(storage.store_session(session)) is True
-    # asyncpg warns of the connections of the loop that ended.
-    with pytest.warns(ResourceWarning):
-        assert _load_on_new_loop(storage, session.id).equals(session)
-
-
-def _load_on_new_loop(storage: PostgreSQLSessionStorage, id: str) -> Session:
-    loaded = asyncio.run(_load_and_disconnect(storage, id))
-    gc.collect()
-    assert loaded is not None
-    return loaded
-
-
-async def _load_and_disconnect(storage: PostgreSQLSessionStorage, id: str) -> Session | None:
-    async with storage:
-        return await storage.load_session(id)
+    follow_to_a_new_loop(PostgreSQLSessionStorage(postgresql_url, on_error="raise"))
 
 
 # --- behind PgBouncer -----------------------------------------------------------------------------

@@ -1,7 +1,6 @@
 """What is particular to Redis: round trips, lists, scripts, clients, errors."""
 
 import asyncio
-import gc
 import json
 import logging
 import random
@@ -20,6 +19,13 @@ from redis.asyncio.sentinel import Sentinel
 from redis.exceptions import ResponseError
 from servers import redis as servers
 from servers.discovery import PASSWORD, USER, free_port
+from servers.disturbing import (
+    bear_cancellations,
+    bear_cuts,
+    follow_to_a_new_loop,
+    keep_the_order,
+    travel_together,
+)
 from shopify_session_storage import (
     CorruptSessionError,
     Session,
@@ -343,17 +349,7 @@ async def test_calls_that_wait_travel_in_few_round_trips(redis_url, prefix, prox
     async with RedisSessionStorage(
         through(proxy, redis_url), session_key_prefix=prefix, on_error="raise"
     ) as storage:
-        many = [online_session(SHOP, user) for user in range(200)]
-        for _ in range(2):
-            await asyncio.gather(*map(storage.store_session, many))
-            await asyncio.gather(*(storage.load_session(session.id) for session in many))
-        proxy.reset()
-        await asyncio.gather(*map(storage.store_session, many))
-        assert proxy.round_trips <= 4
-        proxy.reset()
-        loaded = await asyncio.gather(*(storage.load_session(session.id) for session in many))
-        assert proxy.round_trips <= 4
-        assert all(one.equals(other) for one, other in zip(many, loaded, strict=True))
+        await travel_together(storage, proxy)
 
 
 @pytest.mark.asyncio
@@ -498,15 +494,7 @@ async def test_lost_connections_never_reach_the_caller(redis_url, prefix, proxy)
     async with RedisSessionStorage(
         through(proxy, redis_url), session_key_prefix=prefix, on_error="raise"
     ) as storage:
-        many = [online_session(SHOP, user) for user in range(30)]
-        await asyncio.gather(*map(storage.store_session, many))
-        for _ in range(10):
-            await asyncio.gather(*(storage.find_sessions_by_shop(SHOP) for _ in range(3)))
-            proxy.cut()
-            loaded = await asyncio.gather(*(storage.load_session(one.id) for one in many))
-            assert all(one.equals(other) for one, other in zip(many, loaded, strict=True))
-            proxy.cut()
-            assert all(await asyncio.gather(*map(storage.store_session, many)))
+        await bear_cuts(storage, proxy.cut)
 
 
 @pytest.mark.asyncio
@@ -553,24 +541,7 @@ async def test_storage_survives_a_restart_of_the_server():
 @pytest.mark.asyncio
 async def test_cancelled_calls_never_mix_up_answers(any_url, prefix):
     async with RedisSessionStorage(any_url, session_key_prefix=prefix, on_error="raise") as storage:
-        many = [offline_session(f"{number}.example") for number in range(20)]
-        await asyncio.gather(*map(storage.store_session, many))
-        for turn in range(300):
-            tasks = [asyncio.ensure_future(storage.load_session(one.id)) for one in many]
-            tasks += [
-                asyncio.ensure_future(storage.find_sessions_by_shop(one.shop)) for one in many[:3]
-            ]
-            if turn % 2:
-                await asyncio.sleep(turn % 50 / 20_000)
-            for _ in range(turn % 11):
-                await asyncio.sleep(0)
-            for task in tasks[:: 1 + turn % 3]:
-                task.cancel()
-            results = await asyncio.gather(*tasks, return_exceptions=True)
-            for one, result in zip(many, results[:20], strict=True):
-                assert isinstance(result, asyncio.CancelledError) or one.equals(result)
-            for one, result in zip(many, results[20:], strict=False):
-                assert isinstance(result, asyncio.CancelledError) or one.equals(result[0])
+        await bear_cancellations(storage)
 
 
 @pytest.mark.asyncio
@@ -578,17 +549,7 @@ async def test_cancelled_store_is_never_overtaken_by_the_next(redis_url, prefix,
     async with RedisSessionStorage(
         through(proxy, redis_url), session_key_prefix=prefix, on_error="raise"
     ) as storage:
-        for turn in range(100):
-            older, newer = offline_session(SHOP), offline_session(SHOP)
-            task = asyncio.ensure_future(storage.store_session(older))
-            for _ in range(turn % 12):
-                await asyncio.sleep(0)
-            task.cancel()
-            next_one = asyncio.ensure_future(storage.store_session(newer))
-            await asyncio.gather(task, return_exceptions=True)
-            assert await next_one is True
-            await asyncio.sleep(0.001)
-            assert newer.equals(await storage.load_session(newer.id))
+        await keep_the_order(storage)
         assert proxy.connections <= 3  # none was dropped with an answer on its way
 
 
@@ -609,21 +570,9 @@ async def test_user_client_that_waits_for_connections_serves_many(redis_url, pre
 
 
 def test_storage_follows_to_a_new_event_loop_without_disconnect(redis_url, prefix):
-    storage = RedisSessionStorage(redis_url, session_key_prefix=prefix, on_error="raise")
-    session = offline_session(SHOP)
-    assert asyncio.run(storage.store_session(session)) is True
-
-    async def load() -> Session | None:
-        async with storage:
-            return await storage.load_session(session.id)
-
-    def load_elsewhere() -> Session | None:
-        loaded = asyncio.run(load())
-        gc.collect()
-        return loaded
-
-    with pytest.warns(ResourceWarning):  # of the connections of the loop that ended
-        assert load_elsewhere().equals(session)
+    follow_to_a_new_loop(
+        RedisSessionStorage(redis_url, session_key_prefix=prefix, on_error="raise")
+    )
 
 
 # --- Sentinel, TLS --------------------------------------------------------------------------------
