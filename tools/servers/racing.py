@@ -63,7 +63,9 @@ def first_lease_in_processes(url: str, options: dict[str, Any]) -> None:
     assert sorted(got) == [[False]] * 19 + [[True]]
 
 
-async def count_through_cuts(storage: SessionStorage, cut: Callable[[], None]) -> None:
+async def count_through_cuts(
+    storage: SessionStorage, cut: Callable[[], None], to: int = 200
+) -> None:
     """Count in the access token of a session of *storage* while its connections are cut.
 
     Nobody else counts, so a step that is not made is one whose first try took effect unseen.
@@ -82,7 +84,7 @@ async def count_through_cuts(storage: SessionStorage, cut: Callable[[], None]) -
     await storage.ready()
     cutting = asyncio.ensure_future(keep_cutting())
     try:
-        for step in range(200):
+        for step in range(to):
             newer = replace(session, access_token=str(step))
             try:
                 assert await storage.compare_and_store(newer, found), f"step {step} is lost"
