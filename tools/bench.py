@@ -1,6 +1,6 @@
 """Measures ours beside the bare Python drivers and the official JavaScript adapters.
 
-python3 tools/bench.py                     all backends, about half an hour
+python3 tools/bench.py                     all backends, about an hour
 python3 tools/bench.py postgresql redis    some of them
 python3 tools/bench.py --help              how long and how much
 

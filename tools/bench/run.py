@@ -23,7 +23,6 @@ STORED = 1000
 # FerretDB, in place of MongoDB, reads all that is stored for each query.
 _FEWER_STORED = {"mongodb": 100}
 LATENCY_MILLISECONDS = 1.0
-WITH_LATENCY = ("store", "load", "find")
 GROWING = ("load", "find")
 # How far the local servers can be filled in reasonable time.
 _LARGEST = {"dynamodb": 10_000, "mongodb": 1000, "kv-style": STORED}
@@ -74,7 +73,7 @@ def backend(backend: Backend, *, rounds: int, seconds: float, growth: int) -> di
         results["local"] = bench.measure_all(OPERATIONS)
         if backend.server is not None:
             with bench.latency(place):
-                results["latency"] = bench.measure_all(WITH_LATENCY)
+                results["latency"] = bench.measure_all(OPERATIONS)
         results["growth"] = {operation: {} for operation in GROWING}
         size = fewest
         while size <= min(growth, _LARGEST.get(backend.name, growth)):
