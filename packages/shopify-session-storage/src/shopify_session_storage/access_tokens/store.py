@@ -75,6 +75,15 @@ class _Lease:
         """Take it, or renew it."""
         return await self.storage.acquire_lease(self.name, self.holder, self.ttl)
 
+    async def renew(self) -> None:
+        """Take it for the whole time again.
+
+        Raises:
+            _Superseded: If somebody else has it by now.
+        """
+        if not await self.acquire():
+            raise _Superseded
+
     async def release(self) -> None:
         """Give it up. If that fails, it ends by itself."""
         try:
@@ -337,12 +346,12 @@ class AccessTokenStore:
             theirs = self._flight(key)
             if theirs is None:
                 mine = self._fly(key, lambda: self._exchange(id, domain, mode, verified))
-                session = await self._wait(mine)
+                session = await asyncio.shield(mine)
                 assert session is not None  # an exchange gives one or raises
                 return access_token_from_session(session)
             # Somebody else's ID token may be refused; then the next round tries this one.
             with suppress(ReauthorizationRequired):
-                session = await self._wait(theirs)
+                session = await asyncio.shield(theirs)
                 assert session is not None
                 return access_token_from_session(session)
 
@@ -420,14 +429,14 @@ class AccessTokenStore:
         if session is None or session.refresh_token is None or not self._due(session):
             return False
         self._check_can_refresh(session)
-        return await self._wait(self._fly(id, lambda: self._refresh(session))) is not None
+        return await asyncio.shield(self._fly(id, lambda: self._refresh(session))) is not None
 
     async def _migrate(self, shop: str) -> bool:
         session = await self._read(offline_session_id(shop))
         if session is None or session.expires is not None or not session.access_token:
             return False
         flight = self._fly(f"migrate {session.id}", lambda: self._migrate_alone(session))
-        return await self._wait(flight) is not None
+        return await asyncio.shield(flight) is not None
 
     async def _migrate_alone(self, seen: Session) -> Session | None:
         lease = self._lease(seen.id)
@@ -459,7 +468,7 @@ class AccessTokenStore:
                 "the access token has expired and has no refresh token", shop=session.shop
             )
         self._check_can_refresh(session)
-        return await self._wait(self._fly(session.id, lambda: self._refresh(session)))
+        return await asyncio.shield(self._fly(session.id, lambda: self._refresh(session)))
 
     def _check_can_refresh(self, session: Session) -> None:
         if self._is_rejected(session):
@@ -479,8 +488,8 @@ class AccessTokenStore:
     ) -> asyncio.Task[Session | None]:
         """Return the task that works on *key*, started if there is none.
 
-        It is nobody's: a cancelled caller ends it neither for the others nor between Shopify's
-        answer and the commit.
+        It is nobody's: who waits for it does so behind a shield, so that a cancelled caller ends
+        it neither for the others nor between Shopify's answer and the commit.
         """
         task = self._flight(key)
         if task is None:
@@ -493,9 +502,6 @@ class AccessTokenStore:
         if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
             return None
         return task
-
-    async def _wait(self, task: asyncio.Task[Session | None]) -> Session | None:
-        return await asyncio.shield(task)
 
     def _landed(self, key: str, task: asyncio.Task[Session | None]) -> None:
         if self._flights.get(key) is task:
@@ -577,8 +583,7 @@ class AccessTokenStore:
                 unavailable.access_token = _still_valid(current)
                 raise unavailable
             await asyncio.sleep(pause)
-            if not await lease.acquire():
-                raise _Superseded
+            await lease.renew()
 
     async def _commit(self, new: Session, current: Session, lease: _Lease) -> Session | None:
         """Store *new* in place of *current*, or return the newer one that won.
@@ -600,8 +605,7 @@ class AccessTokenStore:
     async def _compare_and_store(self, new: Session, current: Session, lease: _Lease) -> bool:
         # A process that was suspended for longer than its lease must not store what it got before
         # somebody else asked again.
-        if not await lease.acquire():
-            raise _Superseded
+        await lease.renew()
         return await self._storage.compare_and_store(new, current)
 
     async def _exchange(self, id: str, shop: str, mode: str, verified: object) -> Session:
@@ -621,8 +625,7 @@ class AccessTokenStore:
                 )
 
             async def store() -> bool:
-                if not await lease.acquire():
-                    raise _Superseded
+                await lease.renew()
                 # Not compared: an exchange ends all earlier refresh tokens, so it wins.
                 await self._store(new)
                 return True
