@@ -178,15 +178,14 @@ def read_property_array(entries: Sequence[Sequence[Any]], id: object = None) -> 
 
 
 def _session_from_pairs(entries: Sequence[Sequence[Any]]) -> Session:
-    keys: tuple[Any, ...]
     try:
         keys, values = zip(*entries, strict=True)
         in_order = _in_order(keys)
-    except (TypeError, ValueError):  # not pairs, or a key that is no text
-        keys = values = ()
-        in_order = None
-    if in_order is not None:
-        return session_from_values(in_order((*values, None)))
+    except (TypeError, ValueError):
+        pass  # not pairs, or a key that is no text
+    else:
+        if in_order is not None:
+            return session_from_values(in_order((*values, None)))
     # From an old release, or by another program.
     session = Session.from_property_array(entries, return_user_data=True)
     if session.refresh_token is None and any(
