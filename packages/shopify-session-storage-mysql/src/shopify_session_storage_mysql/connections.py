@@ -28,15 +28,13 @@ _SET_UP_SESSION: Final = (
     "character_set_results = utf8mb4, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
 )
 
-# Decimals stay text, which is read as JavaScript reads it.
+# In place of those of a user's pool. Sessions come as JSON; these are for all other queries.
 _DECODERS: Final[Mapping[int, Callable[[str], object]]] = {
     FIELD_TYPE.TINY: int,
     FIELD_TYPE.SHORT: int,
     FIELD_TYPE.INT24: int,
     FIELD_TYPE.LONG: int,
     FIELD_TYPE.LONGLONG: int,
-    FIELD_TYPE.FLOAT: float,
-    FIELD_TYPE.DOUBLE: float,
 }
 
 # --- errors ---------------------------------------------------------------------------------------
