@@ -30,7 +30,7 @@ from shopify_session_storage.migrations import (
 )
 from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
-from shopify_session_storage.sql import SqlSessionStorage
+from shopify_session_storage.sql.storage import SqlSessionStorage
 from shopify_session_storage.storage import CustomSessionStorage, SessionStorage
 from shopify_session_storage.stored import (
     dump_session_json,

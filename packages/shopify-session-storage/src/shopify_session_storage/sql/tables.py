@@ -1,29 +1,24 @@
-"""One storage for all SQL databases, in the layout of Shopify's official adapters.
-
-An adapter adds its connection and its :class:`Dialect`.
-"""
+"""The tables of a storage in an SQL database: found, created, brought up to date."""
 
 import asyncio
 import hashlib
 import re
 from abc import abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
-from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from shopify_session_storage.base import BaseSessionStorage, OnError, cause_of
 from shopify_session_storage.dialect import Dialect
 from shopify_session_storage.errors import MigrationError
-from shopify_session_storage.javascript import to_milliseconds
 from shopify_session_storage.migrations import (
     MigrationOperation,
     RdbmsSessionStorageMigrator,
     RdbmsSessionStorageMigratorOptions,
     SqlConnection,
 )
-from shopify_session_storage.session import AssociatedUser, Session
-from shopify_session_storage.stored import COLUMNS, read_stored, session_from_values
+from shopify_session_storage.sql.planning import Recorder
+from shopify_session_storage.stored import COLUMNS
 
 _REQUIRED: Final = ("id", "shop", "state", "isOnline")
 _INTEGERS: Final = ("expires", "refreshTokenExpires", "userId")
@@ -32,11 +27,8 @@ _NOT_A_NUMBER: Final = re.compile("date|time|text|char|blob", re.IGNORECASE)
 _FLAGS: Final = ("isOnline", "emailVerified", "accountOwner", "collaborator")
 
 
-class SqlSessionStorage(BaseSessionStorage):
-    """A storage in one table of an SQL database, with another one for leases.
-
-    Every operation is one statement, by primary key or by the index on ``shop``, and one round
-    trip, whatever the number of sessions in the group.
+class SqlTables(BaseSessionStorage):
+    """The tables of an SQL storage: one of sessions, one of leases, one of applied migrations.
 
     The table of leases is created together with the table of sessions. In a database that was set
     up before there were leases it is created by the first one, so that an app that uses none
@@ -46,20 +38,8 @@ class SqlSessionStorage(BaseSessionStorage):
         dialect: How the database wants its SQL.
         race_errors: What a migration raises when another program, which does not know our lock,
             creates the same tables at the same moment; it is tried again.
-
-    Args:
-        session_table_name: Name of the table; created if it does not exist.
-        migrator_options: Where applied migrations are recorded.
-        schema: The schema of the tables, for databases that have schemas; None for the default.
-        on_error: See :class:`BaseSessionStorage`.
-
-    Raises:
-        TypeError: If an argument is of another type.
-        ValueError: If a table's name is not usable.
     """
 
-    conditional_writes = "backend"
-    leases = "backend"
     dialect: ClassVar[Dialect]
     race_errors: ClassVar[tuple[type[Exception], ...]] = ()
 
@@ -91,25 +71,6 @@ class SqlSessionStorage(BaseSessionStorage):
         self._quoted = self.dialect.qualified(schema, session_table_name)
         self._quoted_leases = self.dialect.qualified(schema, self._leases_table)
         self._has_leases = False
-        self._build_statements()
-
-    # --- what an adapter adds ---------------------------------------------------------------
-
-    @abstractmethod
-    async def _execute(self, sql: str, parameters: Sequence[Any]) -> None:
-        """Run a statement that writes. Return when it is durable."""
-
-    @abstractmethod
-    async def _change(self, sql: str, parameters: Sequence[Any]) -> bool:
-        """Run a statement that writes one row at most. Return when it is durable.
-
-        Returns:
-            Whether there was a row to write, also if none of its values is another one now.
-        """
-
-    @abstractmethod
-    async def _fetch(self, sql: str, parameters: Sequence[Any]) -> Iterable[Sequence[Any]]:
-        """Run a query and return its rows."""
 
     @abstractmethod
     def _connection(self) -> AbstractAsyncContextManager[SqlConnection]:
@@ -136,8 +97,6 @@ class SqlSessionStorage(BaseSessionStorage):
     def _is_denied(self, error: BaseException | None) -> bool:
         """Tell whether the database refused because the user lacks a right."""
         return False
-
-    # --- migration --------------------------------------------------------------------------
 
     async def migration_sql(self) -> str:
         """Return the SQL that would create or upgrade the tables, for somebody who may run it.
@@ -200,7 +159,7 @@ class SqlSessionStorage(BaseSessionStorage):
             ) from error
 
     async def _planned_sql(self, connection: SqlConnection) -> str:
-        recorder = _Recorder(connection)
+        recorder = Recorder(connection)
         if await self._is_migrated(connection):
             await self._create_leases(recorder)
         else:
@@ -308,100 +267,6 @@ class SqlSessionStorage(BaseSessionStorage):
             rest += " PRIMARY KEY"
         return f"{dialect.identifier(name)} {type}{rest}"
 
-    # --- statements -------------------------------------------------------------------------
-
-    def _build_statements(self) -> None:
-        dialect = self.dialect
-        columns = [dialect.identifier(name) for name in COLUMNS]
-        self._id, self._shop = columns[:2]
-        updates = ", ".join(f"{name} = {dialect.inserted(name)}" for name in columns[1:])
-        names = ", ".join(columns)
-        self._select = f"SELECT {names} FROM {self._quoted} WHERE "
-        self._delete_from = f"DELETE FROM {self._quoted} WHERE "
-        self._insert = f"INSERT INTO {self._quoted} ({names}) "
-        self._update = f" {dialect.upsert} {updates}"
-        self._build_comparisons(columns)
-        self._build_leases()
-        self._conditions: dict[tuple[str, int], str] = {}
-        self._values: dict[int, str] = {}
-
-    def _build_comparisons(self, columns: Sequence[str]) -> None:
-        dialect = self.dialect
-        numbers = iter(range(1, len(columns) + 3))
-        values = ", ".join(f"{name} = {dialect.placeholder(next(numbers))}" for name in columns[1:])
-        conditions = [f"{self._id} = {dialect.placeholder(next(numbers))}"]
-        for name in ("accessToken", "refreshToken"):
-            column = dialect.identifier(name)
-            conditions.append(dialect.is_same(column, dialect.placeholder(next(numbers))))
-        self._replace = f"UPDATE {self._quoted} SET {values} WHERE {' AND '.join(conditions)}"
-        self._insert_new = (
-            f"{self._insert}VALUES {dialect.placeholders(len(columns))} "
-            f"ON CONFLICT ({self._id}) DO NOTHING"
-        )
-
-    def _build_leases(self) -> None:
-        dialect = self.dialect
-        name, holder, ttl = map(dialect.placeholder, (1, 2, 3))
-        self._acquire = (
-            f"INSERT INTO {self._quoted_leases} AS held (name, holder, expires) "
-            f"VALUES ({name}, {holder}, {dialect.now} + {ttl}) "
-            "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires = excluded.expires "
-            f"WHERE held.holder = excluded.holder OR held.expires <= {dialect.now}"
-        )
-        self._release = (
-            f"DELETE FROM {self._quoted_leases} WHERE name = {name} AND holder = {holder}"
-        )
-
-    def _is_one_of(self, column: str, values: Sequence[str]) -> tuple[str, Sequence[Any]]:
-        """Return the condition that a (quoted) column has one of *values*, and its parameters."""
-        sql = self._conditions.get((column, len(values)))
-        if sql is None:
-            sql = f"{column} IN {self.dialect.placeholders(len(values))}"
-            self._conditions[column, len(values)] = sql
-        return sql, values
-
-    def _rows(self, rows: Sequence[tuple[Any, ...]]) -> tuple[str, Sequence[Any]]:
-        """Return the source of *rows* for an INSERT, and its parameters."""
-        sql = self._values.get(len(rows))
-        if sql is None:
-            width = len(COLUMNS)
-            lists = (self.dialect.placeholders(width, 1 + n * width) for n in range(len(rows)))
-            sql = self._values[len(rows)] = f"VALUES {', '.join(lists)}"
-        return sql, [value for row in rows for value in row]
-
-    async def _load(self, ids: Sequence[str]) -> Iterable[Session]:
-        condition, parameters = self._is_one_of(self._id, ids)
-        return self._read(await self._fetch(self._select + condition, parameters))
-
-    async def _find(self, shops: Sequence[str]) -> Iterable[Session]:
-        condition, parameters = self._is_one_of(self._shop, shops)
-        return self._read(await self._fetch(self._select + condition, parameters))
-
-    async def _delete(self, ids: Sequence[str]) -> None:
-        condition, parameters = self._is_one_of(self._id, ids)
-        await self._execute(self._delete_from + condition, parameters)
-
-    async def _store(self, sessions: Sequence[Session]) -> None:
-        source, parameters = self._rows([self._to_row(session) for session in sessions])
-        await self._execute(f"{self._insert}{source}{self._update}", parameters)
-
-    async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
-        row = self._to_row(session)
-        if expected is None:
-            return await self._change(self._insert_new, row)
-        tokens = (expected.access_token, expected.refresh_token)
-        return await self._change(self._replace, (*row[1:], row[0], *tokens))
-
-    async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
-        if not self._has_leases:
-            await self._ensure_leases()
-        return await self._change(self._acquire, (name, holder, milliseconds))
-
-    async def _release_lease(self, name: str, holder: str) -> None:
-        if not self._has_leases:
-            await self._ensure_leases()
-        await self._execute(self._release, (name, holder))
-
     async def _ensure_leases(self) -> None:
         """See that there is a table of leases; before the first lease since the storage opened."""
         async with self._connection() as connection:
@@ -410,66 +275,6 @@ class SqlSessionStorage(BaseSessionStorage):
             await self._change_tables(self._create_leases)
         self._has_leases = True
 
-    # --- rows -------------------------------------------------------------------------------
-
-    def _to_row(self, session: Session) -> tuple[Any, ...]:
-        """Return the values of :data:`COLUMNS`."""
-        info = session.online_access_info
-        user = info.associated_user if info is not None else _NOBODY
-        return (
-            session.id,
-            session.shop,
-            session.state,
-            session.is_online,
-            session.scope,
-            _to_units(session.expires, self.dialect.expires_unit),
-            session.access_token,
-            session.refresh_token,
-            _to_units(session.refresh_token_expires, self.dialect.refresh_token_expires_unit),
-            user.id,
-            user.first_name,
-            user.last_name,
-            user.email,
-            user.locale,
-            user.email_verified,
-            user.account_owner,
-            user.collaborator,
-        )
-
-    def _read(self, rows: Iterable[Sequence[Any]]) -> list[Session]:
-        return [read_stored(self._to_session, row, row[0]) for row in rows]
-
-    def _to_session(self, row: Sequence[Any]) -> Session:
-        dialect = self.dialect
-        return session_from_values(row, dialect.expires_unit, dialect.refresh_token_expires_unit)
-
-
-_NOBODY: Final = AssociatedUser()
-
-
-class _Recorder:
-    """Takes down what a migration would execute, while it looks at the real tables."""
-
-    def __init__(self, connection: SqlConnection) -> None:
-        self._connection = connection
-        self.statements: list[str] = []
-
-    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        for parameter in parameters:  # the names of migrations
-            literal = "'" + str(parameter).replace("'", "''") + "'"
-            sql = re.sub(r"\?|\$\d+|%s", lambda _: literal, sql, count=1)  # noqa: B023  # used at once
-        self.statements.append(sql)
-
-    async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
-        return await self._connection.fetch(sql, parameters)
-
-    async def columns(self, table: str) -> dict[str, str]:
-        return await self._connection.columns(table)
-
 
 async def _done_already(connection: SqlConnection) -> None:
     """Stand for a migration that the upgrade of the table has done."""
-
-
-def _to_units(date: datetime | None, unit: int) -> int | None:
-    return None if date is None else to_milliseconds(date) // unit

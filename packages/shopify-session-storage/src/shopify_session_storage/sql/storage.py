@@ -1,0 +1,139 @@
+"""One storage for all SQL databases, in the layout of Shopify's official adapters.
+
+An adapter adds its connection and its :class:`Dialect`.
+"""
+
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from shopify_session_storage.base import OnError
+from shopify_session_storage.javascript import to_milliseconds
+from shopify_session_storage.migrations import RdbmsSessionStorageMigratorOptions
+from shopify_session_storage.session import AssociatedUser, Session
+from shopify_session_storage.sql.statements import SqlStatements
+from shopify_session_storage.stored import read_stored, session_from_values
+
+_NOBODY: Final = AssociatedUser()
+
+
+class SqlSessionStorage(SqlStatements):
+    """A storage in one table of an SQL database, with another one for leases.
+
+    Every operation is one statement, by primary key or by the index on ``shop``, and one round
+    trip, whatever the number of sessions in the group.
+
+    Args:
+        session_table_name: Name of the table; created if it does not exist.
+        migrator_options: Where applied migrations are recorded.
+        schema: The schema of the tables, for databases that have schemas; None for the default.
+        on_error: See :class:`BaseSessionStorage`.
+
+    Raises:
+        TypeError: If an argument is of another type.
+        ValueError: If a table's name is not usable.
+    """
+
+    conditional_writes = "backend"
+    leases = "backend"
+
+    def __init__(
+        self,
+        *,
+        session_table_name: str = "shopify_sessions",
+        migrator_options: RdbmsSessionStorageMigratorOptions | None = None,
+        schema: str | None = None,
+        on_error: OnError = "log",
+    ) -> None:
+        super().__init__(
+            session_table_name=session_table_name,
+            migrator_options=migrator_options,
+            schema=schema,
+            on_error=on_error,
+        )
+        self._build_statements()
+
+    @abstractmethod
+    async def _execute(self, sql: str, parameters: Sequence[Any]) -> None:
+        """Run a statement that writes. Return when it is durable."""
+
+    @abstractmethod
+    async def _change(self, sql: str, parameters: Sequence[Any]) -> bool:
+        """Run a statement that writes one row at most. Return when it is durable.
+
+        Returns:
+            Whether there was a row to write, also if none of its values is another one now.
+        """
+
+    @abstractmethod
+    async def _fetch(self, sql: str, parameters: Sequence[Any]) -> Iterable[Sequence[Any]]:
+        """Run a query and return its rows."""
+
+    async def _load(self, ids: Sequence[str]) -> Iterable[Session]:
+        condition, parameters = self._is_one_of(self._id, ids)
+        return self._read(await self._fetch(self._select + condition, parameters))
+
+    async def _find(self, shops: Sequence[str]) -> Iterable[Session]:
+        condition, parameters = self._is_one_of(self._shop, shops)
+        return self._read(await self._fetch(self._select + condition, parameters))
+
+    async def _delete(self, ids: Sequence[str]) -> None:
+        condition, parameters = self._is_one_of(self._id, ids)
+        await self._execute(self._delete_from + condition, parameters)
+
+    async def _store(self, sessions: Sequence[Session]) -> None:
+        source, parameters = self._rows([self._to_row(session) for session in sessions])
+        await self._execute(f"{self._insert}{source}{self._update}", parameters)
+
+    async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
+        row = self._to_row(session)
+        if expected is None:
+            return await self._change(self._insert_new, row)
+        tokens = (expected.access_token, expected.refresh_token)
+        return await self._change(self._replace, (*row[1:], row[0], *tokens))
+
+    async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
+        if not self._has_leases:
+            await self._ensure_leases()
+        return await self._change(self._acquire, (name, holder, milliseconds))
+
+    async def _release_lease(self, name: str, holder: str) -> None:
+        if not self._has_leases:
+            await self._ensure_leases()
+        await self._execute(self._release, (name, holder))
+
+    def _to_row(self, session: Session) -> tuple[Any, ...]:
+        """Return the values of :data:`COLUMNS`."""
+        info = session.online_access_info
+        user = info.associated_user if info is not None else _NOBODY
+        return (
+            session.id,
+            session.shop,
+            session.state,
+            session.is_online,
+            session.scope,
+            _to_units(session.expires, self.dialect.expires_unit),
+            session.access_token,
+            session.refresh_token,
+            _to_units(session.refresh_token_expires, self.dialect.refresh_token_expires_unit),
+            user.id,
+            user.first_name,
+            user.last_name,
+            user.email,
+            user.locale,
+            user.email_verified,
+            user.account_owner,
+            user.collaborator,
+        )
+
+    def _read(self, rows: Iterable[Sequence[Any]]) -> list[Session]:
+        return [read_stored(self._to_session, row, row[0]) for row in rows]
+
+    def _to_session(self, row: Sequence[Any]) -> Session:
+        dialect = self.dialect
+        return session_from_values(row, dialect.expires_unit, dialect.refresh_token_expires_unit)
+
+
+def _to_units(date: datetime | None, unit: int) -> int | None:
+    return None if date is None else to_milliseconds(date) // unit
