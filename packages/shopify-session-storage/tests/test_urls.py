@@ -13,6 +13,7 @@ SESSION = Session(id="offline_s", shop="s", state="", is_online=False, access_to
 @pytest.fixture
 def nothing_installed(monkeypatch):
     monkeypatch.setattr("importlib.metadata.entry_points", lambda **_: ())
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
 
 
 @pytest.mark.asyncio

@@ -34,6 +34,9 @@ class MemorySessionStorage(BaseSessionStorage):
     async def _close(self) -> None:
         pass
 
+    async def _ping(self) -> None:
+        pass
+
     async def _load(self, ids: Sequence[str]) -> Iterable[Session]:
         return [copy_session(self._sessions[id]) for id in ids if id in self._sessions]
 

@@ -1,14 +1,17 @@
 """Session storage for Shopify apps: the interface, the base of all adapters, and a session."""
 
-from shopify_session_storage.base import BaseSessionStorage, OnError
+from shopify_session_storage.addresses import UrlParameters, normal_scheme, url_with_credentials
+from shopify_session_storage.base import DEFAULT_TIMEOUT, BaseSessionStorage
 from shopify_session_storage.checks import (
     check_comparison,
+    check_expected,
     check_lease,
     check_session,
     check_session_id,
     check_session_ids,
     check_shop,
 )
+from shopify_session_storage.custom import CustomSessionStorage
 from shopify_session_storage.dialect import Dialect
 from shopify_session_storage.errors import (
     CorruptSessionError,
@@ -17,6 +20,7 @@ from shopify_session_storage.errors import (
     SessionStorageError,
     SessionStorageUnavailableError,
 )
+from shopify_session_storage.failures import OnError, Verdict, hide_locals, hides_arguments
 from shopify_session_storage.ids import offline_session_id, online_session_id, sanitize_shop
 from shopify_session_storage.migrations import (
     AbstractMigrationEngine,
@@ -31,16 +35,23 @@ from shopify_session_storage.migrations import (
 from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
 from shopify_session_storage.sql.storage import SqlSessionStorage
-from shopify_session_storage.storage import CustomSessionStorage, SessionStorage
+from shopify_session_storage.storage import SessionStorage
 from shopify_session_storage.stored import (
+    COLUMNS,
+    copy_session,
     dump_session_json,
+    has_same_tokens,
     read_property_array,
     read_session_json,
     read_stored,
+    session_from_values,
+    stored_session,
 )
 from shopify_session_storage.urls import open_session_storage
 
 __all__ = [
+    "COLUMNS",
+    "DEFAULT_TIMEOUT",
     "AbstractMigrationEngine",
     "AssociatedUser",
     "AuthScopes",
@@ -64,13 +75,21 @@ __all__ = [
     "SessionStorageUnavailableError",
     "SqlConnection",
     "SqlSessionStorage",
+    "UrlParameters",
+    "Verdict",
     "check_comparison",
+    "check_expected",
     "check_lease",
     "check_session",
     "check_session_id",
     "check_session_ids",
     "check_shop",
+    "copy_session",
     "dump_session_json",
+    "has_same_tokens",
+    "hide_locals",
+    "hides_arguments",
+    "normal_scheme",
     "offline_session_id",
     "online_session_id",
     "open_session_storage",
@@ -78,4 +97,7 @@ __all__ = [
     "read_session_json",
     "read_stored",
     "sanitize_shop",
+    "session_from_values",
+    "stored_session",
+    "url_with_credentials",
 ]

@@ -141,8 +141,28 @@ def check_comparison(session: Session, expected: Session | None) -> int:
     return size
 
 
-def check_lease(name: str, holder: str, ttl: timedelta | None = None) -> int:
+def check_expected(expected: Session) -> int:
+    """Check the argument of ``compare_and_delete()``.
+
+    Returns:
+        The size of its text in bytes of UTF-8.
+
+    Raises:
+        TypeError: If it is not a Session, or a field is of another type.
+        InvalidSessionError: If it is not storable.
+    """
+    if not isinstance(expected, Session):
+        raise TypeError(f"expected must be a Session, not {type(expected).__name__}")
+    return check_session(expected)
+
+
+def check_lease(name: str, holder: str, *ttl: timedelta) -> int:
     """Check the arguments of ``acquire_lease()`` and ``release_lease()``.
+
+    Args:
+        name: What is leased.
+        holder: Who takes it or gives it up.
+        ttl: How long it is taken for; left out where it is given up.
 
     Returns:
         The *ttl* in milliseconds, rounded up; 0 without one.
@@ -154,14 +174,14 @@ def check_lease(name: str, holder: str, ttl: timedelta | None = None) -> int:
     """
     _check_key("name", name)
     _check_key("holder", holder)
-    if ttl is None:
-        return 0
-    if not isinstance(ttl, timedelta):
-        raise TypeError(f"ttl must be a timedelta, not {type(ttl).__name__}")
-    if ttl <= timedelta(0):
-        raise ValueError("ttl must be positive")
-    milliseconds, rest = divmod(ttl, timedelta(milliseconds=1))
-    return milliseconds + bool(rest)
+    for duration in ttl:
+        if not isinstance(duration, timedelta):
+            raise TypeError(f"ttl must be a timedelta, not {type(duration).__name__}")
+        if duration <= timedelta(0):
+            raise ValueError("ttl must be positive")
+        milliseconds, rest = divmod(duration, timedelta(milliseconds=1))
+        return milliseconds + bool(rest)
+    return 0
 
 
 def _check_key(name: str, value: str) -> None:

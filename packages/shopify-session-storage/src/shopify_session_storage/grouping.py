@@ -1,16 +1,59 @@
 """Calls that have to wait travel together.
 
-A call that finds its lane free goes out at once, in the caller's own task. While as many groups
-are under way as the lane allows, further calls wait, and leave together as one group when a place
-becomes free. That keeps the latency of a lone call and gives many calls at once the throughput of
-the backend's plural operations.
+A call that finds its lane free goes out at once. While as many groups are under way as the lane
+allows, further calls wait, and leave together as one group when a place becomes free. That keeps
+the latency of a lone call and gives many calls at once the throughput of the backend's plural
+operations.
+
+A group that takes long, such as one behind a row that somebody else has locked, holds nobody up
+for longer than it must: after a moment it does not count any more, so that another one may leave.
+A call that conflicts with another transaction gives its place up until it is tried again.
 """
 
 import asyncio
+import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from contextvars import Context
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
+
+from shopify_session_storage.failures import OutOfTimeError, Verdict
+
+SLOW_SECONDS: Final = 0.25
+"""A group that has been under way for longer does not keep others from leaving."""
+
+_LONGEST_PAUSE: Final = 0.5
+
+
+class Group:
+    """Calls that are under way together.
+
+    Attributes:
+        values: What they are about, by key.
+        deadline: When they must have ended, by the event loop's clock.
+        is_parkable: Whether the lane itself repeats what conflicts.
+        began: When they left, by the event loop's clock.
+        is_slow: Whether the group does not count any more.
+    """
+
+    __slots__ = ("began", "calls", "deadline", "is_parkable", "is_slow", "values")
+
+    def __init__(
+        self,
+        values: dict[str, Any],
+        began: float,
+        deadline: float,
+        calls: "tuple[_Call, ...]" = (),
+        *,
+        is_parkable: bool = False,
+    ) -> None:
+        self.values = values
+        self.began = began
+        self.deadline = deadline
+        self.calls = calls
+        self.is_parkable = is_parkable
+        self.is_slow = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,27 +61,37 @@ class Kind:
     """One kind of call.
 
     Attributes:
-        send: Does the work for a group: takes values by key, returns results by key. Of several
-            values under one key the last one counts. A missing result is None.
+        send: Does the work for a group, returns results by key. A missing result is None.
         share: Makes the result for a further caller that asked for the same key.
         alone: Whether each call goes by itself, also if it had to wait.
+        merges: Whether of several values under one key the last one counts for all of them. If
+            not, a group has each key once.
     """
 
-    send: Callable[[dict[str, Any]], Awaitable[Mapping[str, Any]]]
+    send: Callable[[Group], Awaitable[Mapping[str, Any]]]
     share: Callable[[Any], Any] | None = None
     alone: bool = False
+    merges: bool = True
 
 
 class _Call:
-    __slots__ = ("future", "kind", "size", "values")
+    __slots__ = ("alone", "conflicts", "deadline", "future", "kind", "size", "values")
 
     def __init__(
-        self, kind: Kind, values: dict[str, Any], size: int, future: asyncio.Future[Any]
+        self,
+        kind: Kind,
+        values: dict[str, Any],
+        size: int,
+        deadline: float,
+        future: asyncio.Future[Any],
     ) -> None:
         self.kind = kind
         self.values = values
         self.size = size
+        self.deadline = deadline
         self.future = future
+        self.alone = kind.alone
+        self.conflicts = 0
 
 
 class Lane:
@@ -46,184 +99,246 @@ class Lane:
 
     Args:
         groups: How many groups may be under way at once.
+        slow_groups: How many more, if that many take long.
         items: How many keys a group may have; a single call with more goes alone.
         size: How many bytes a group may have; a larger single call goes alone.
-        ordered: Whether calls for one key must take effect in order, one after the other, also
-            when they are of different kinds. Such a lane never has one key under way twice.
-        isolate: The errors that may be the fault of a single call. A group that fails with one
-            is sent again call by call, so that only the call at fault fails.
+        seconds: How long a call may take, from when it came.
+        writes: Whether calls for one key must take effect in order, one after the other, also
+            when they are of different kinds. Such a lane never has one key under way twice, and
+            what has been sent goes on to its end, also if its caller is cancelled: it may reach
+            the backend all the same, and then after the next write of the same session.
+        verdict: Tells what an error means.
     """
 
     def __init__(
         self,
         *,
         groups: int,
+        slow_groups: int,
         items: int,
         size: int,
-        ordered: bool,
-        isolate: tuple[type[Exception], ...],
+        seconds: float,
+        writes: bool,
+        verdict: Callable[[Exception], Verdict],
     ) -> None:
         self._groups = groups
+        self._slow_groups = slow_groups
         self._items = items
         self._size = size
-        self._ordered = ordered
-        self._isolate = isolate
-        self._under_way = 0
+        self._seconds = seconds
+        self._writes = writes
+        self._verdict = verdict
+        self._under_way: set[Group] = set()
+        self._slow = 0
+        self._parked = 0
         self._keys: set[str] = set()
         self._waiting: deque[_Call] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._alarm: asyncio.TimerHandle | None = None
         self._drained: asyncio.Future[None] | None = None
 
     async def call(self, kind: Kind, values: dict[str, Any], size: int = 0) -> Mapping[str, Any]:
         """Do what *kind* does for *values*, alone or together with other calls.
 
-        Cancelling a call that goes alone cancels its work; one that waits is not sent; one that
-        has left in a group is not heard of any more, and the group goes on.
+        Cancelling a read that goes alone cancels its work; a call that waits is not sent; one
+        that has left is not heard of any more, and goes on.
+
+        Raises:
+            OutOfTimeError: If it has not ended within the lane's time.
         """
-        if (
-            self._under_way < self._groups
-            and not self._waiting
-            and not (self._ordered and not self._keys.isdisjoint(values))
-        ):
-            self._enter(values)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if not self._writes and not self._waiting and self._has_place():
+            group = Group(values, now, now + self._seconds)
+            self._enter(group)
             try:
-                return await kind.send(values)
+                return await kind.send(group)
             finally:
-                self._leave(values)
-        call = _Call(kind, values, size, asyncio.get_running_loop().create_future())
+                self._leave(group)
+        call = _Call(kind, values, size, now + self._seconds, loop.create_future())
         self._waiting.append(call)
         # A place may be free all the same: a waiting call can be held back by its key alone.
-        self._fill()
-        results: Mapping[str, Any] = await call.future
+        self._fill(loop)
+        timer = loop.call_at(call.deadline, _run_out, call.future)
+        try:
+            results: Mapping[str, Any] = await call.future
+        finally:
+            timer.cancel()
         return results
 
     async def drain(self) -> None:
         """Wait until nothing is under way or waiting."""
-        while self._under_way or self._waiting:
+        while self._under_way or self._waiting or self._parked:
             if self._drained is None:
                 self._drained = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._drained)
 
-    def _enter(self, values: dict[str, Any]) -> None:
-        self._under_way += 1
-        if self._ordered:
-            self._keys.update(values)
+    def _has_place(self) -> bool:
+        return len(self._under_way) - self._slow < self._groups
 
-    def _leave(self, values: dict[str, Any]) -> None:
-        self._under_way -= 1
-        if self._ordered:
-            self._keys.difference_update(values)
+    def _enter(self, group: Group) -> None:
+        self._under_way.add(group)
+        if self._writes:
+            self._keys.update(group.values)
+
+    def _leave(self, group: Group, *, keeps_keys: bool = False) -> None:
+        self._under_way.discard(group)
+        self._slow -= group.is_slow
+        if self._writes and not keeps_keys:
+            self._keys.difference_update(group.values)
+        self._go_on()
+
+    def _go_on(self) -> None:
         if self._waiting:
-            self._fill()
-        if self._drained is not None and not self._under_way and not self._waiting:
+            self._fill(asyncio.get_running_loop())
+        idle = not (self._under_way or self._waiting or self._parked)
+        if self._drained is not None and idle:
             self._drained.set_result(None)
             self._drained = None
 
-    def _fill(self) -> None:
+    def _fill(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send groups while there is a place for one."""
-        while self._waiting and self._under_way < self._groups:
-            group = self._next_group()
-            if not group:
+        while self._waiting and self._has_place():
+            calls = self._next_calls()
+            if not calls:
                 return
-            values = {key: value for call in group for key, value in call.values.items()}
-            self._enter(values)
-            task = asyncio.get_running_loop().create_task(self._run(group, values))
+            values = {key: value for call in calls for key, value in call.values.items()}
+            group = Group(
+                values, loop.time(), calls[-1].deadline, tuple(calls), is_parkable=self._writes
+            )
+            self._enter(group)
+            # In a context of its own: it works for several callers, and shows none of them.
+            task = loop.create_task(self._run(group), context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        if self._waiting and self._alarm is None and self._slow < self._slow_groups:
+            self._alarm = loop.call_later(SLOW_SECONDS, self._look_for_slow, loop)
 
-    def _next_group(self) -> list[_Call]:
+    def _look_for_slow(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._alarm = None
+        latest = loop.time() - SLOW_SECONDS
+        for group in self._under_way:
+            if not group.is_slow and group.began <= latest and self._slow < self._slow_groups:
+                group.is_slow = True
+                self._slow += 1
+        self._fill(loop)
+
+    def _next_calls(self) -> list[_Call]:
         """Take the calls that leave next: of one kind, and none overtaking one for the same key."""
-        group: list[_Call] = []
+        calls: list[_Call] = []
         kept: list[_Call] = []
         held = set(self._keys)
         keys: set[str] = set()
         size = 0
         while self._waiting:
             call = self._waiting.popleft()
-            if call.future.done():  # its caller has been cancelled
+            if call.future.done():  # its caller has been cancelled, or has run out of time
                 continue
-            if self._ordered and (
-                not held.isdisjoint(call.values) or (group and call.kind is not group[0].kind)
+            if (self._writes and not held.isdisjoint(call.values)) or (
+                calls and not _may_join(call, calls[0], keys)
             ):
+                if not self._writes:
+                    kept.append(call)
+                    break
                 held.update(call.values)
                 kept.append(call)
                 continue
             size += call.size
             count = len(keys) + sum(key not in keys for key in call.values)
-            if group and (count > self._items or size > self._size):
+            if calls and (count > self._items or size > self._size):
                 kept.append(call)
                 break
             keys.update(call.values)
-            group.append(call)
-            if call.kind.alone:
+            calls.append(call)
+            if call.alone:
                 break
         self._waiting.extendleft(reversed(kept))
-        return group
+        return calls
 
-    async def _run(self, group: Sequence[_Call], values: dict[str, Any]) -> None:
+    async def _run(self, group: Group) -> None:
+        parks = False
         try:
-            await self._send(group, values)
+            parks = await self._send(group)
         except asyncio.CancelledError:
-            for call in group:
+            for call in group.calls:
                 call.future.cancel()
             raise
         except BaseException as error:
-            _fail(group, error)
+            _fail(group.calls, error)
             raise
         finally:
-            self._leave(values)
+            self._leave(group, keeps_keys=parks)
 
-    async def _send(self, group: Sequence[_Call], values: dict[str, Any]) -> None:
-        kind = group[0].kind
+    async def _send(self, group: Group) -> bool:
+        """Send a group, settle its calls, and tell whether its call is parked."""
         try:
-            results = await kind.send(values)
-        except self._isolate as error:
-            # Those who share one result would all get the same error again.
-            if len(group) == 1 or (kind.share is not None and len(values) == 1):
-                _fail(group, error)
-                return
+            results = await group.calls[0].kind.send(group)
         except Exception as error:
-            _fail(group, error)
-            return
+            failure = error
         else:
-            given: set[str] = set()
-            for call in group:
-                if kind.share is None or given.isdisjoint(call.values):
-                    _settle(call, results)
-                    given.update(call.values)
-                else:
-                    _settle(
-                        call,
-                        {
-                            key: kind.share(results[key])
-                            for key in call.values
-                            if results.get(key) is not None
-                        },
-                    )
-            return
-        # Not inside the handler: the group's error may show what belongs to others, and would
-        # become the context of a caller's own.
-        await self._send_one_by_one(group)
+            _settle(group.calls, results)
+            return False
+        verdict = self._verdict(failure)
+        if verdict in (Verdict.DATA, Verdict.CONFLICT):
+            kind = group.calls[0].kind
+            # Those who share one result would all get the same error again.
+            if len(group.calls) > 1 and not (kind.share is not None and len(group.values) == 1):
+                for call in group.calls:
+                    call.alone = True
+                self._waiting.extendleft(reversed(group.calls))
+                return False
+            if verdict is Verdict.CONFLICT and group.is_parkable and self._park(group):
+                return True
+        _fail(group.calls, failure)
+        return False
 
-    async def _send_one_by_one(self, group: Sequence[_Call]) -> None:
-        for index, call in enumerate(group):
-            if call.future.done():
-                continue
-            try:
-                _settle(call, await call.kind.send(call.values))
-            except self._isolate as error:
-                _fail([call], error)
-            except Exception as error:
-                _fail(group[index:], error)
-                return
+    def _park(self, group: Group) -> bool:
+        """Try a call again in a moment, if there is time. Until then it keeps its key alone."""
+        loop = asyncio.get_running_loop()
+        (call,) = group.calls
+        pause = random.uniform(0.25, 1) * min(_LONGEST_PAUSE, 0.02 * 2**call.conflicts)  # noqa: S311
+        if call.future.done() or loop.time() + pause >= call.deadline:
+            return False
+        call.conflicts += 1
+        self._parked += 1
+        loop.call_later(pause, self._unpark, group)
+        return True
 
-
-def _settle(call: _Call, results: Mapping[str, Any]) -> None:
-    if not call.future.done():
-        call.future.set_result(results)
+    def _unpark(self, group: Group) -> None:
+        self._parked -= 1
+        self._keys.difference_update(group.values)
+        self._waiting.extendleft(group.calls)
+        self._go_on()
 
 
-def _fail(calls: Sequence[_Call], error: BaseException) -> None:
+def _may_join(call: _Call, first: _Call, keys: set[str]) -> bool:
+    if call.alone or call.kind is not first.kind:
+        return False
+    return call.kind.merges or keys.isdisjoint(call.values)
+
+
+def _run_out(future: asyncio.Future[Any]) -> None:
+    if not future.done():
+        future.set_exception(OutOfTimeError())
+
+
+def _settle(calls: tuple[_Call, ...], results: Mapping[str, Any]) -> None:
+    given: set[str] = set()
+    for call in calls:
+        share = call.kind.share
+        result = results
+        if share is not None:
+            if given.isdisjoint(call.values):
+                given.update(call.values)
+            else:
+                result = {
+                    key: share(results[key]) for key in call.values if results.get(key) is not None
+                }
+        if not call.future.done():
+            call.future.set_result(result)
+
+
+def _fail(calls: tuple[_Call, ...], error: BaseException) -> None:
     for call in calls:
         if not call.future.done():
             call.future.set_exception(error)

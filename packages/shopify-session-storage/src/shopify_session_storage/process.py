@@ -1,20 +1,19 @@
 """Locks and leases of this process, for storages whose backend has none."""
 
 import asyncio
-import threading
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
 
-# Held for a few operations on a dict at a time. One for all, so that storages can be pickled.
-_MUTEX = threading.Lock()
+from shopify_session_storage.forking import mutex, this_process
 
 
 class ProcessLocks:
     """Locks by key, and leases by name, for all threads and event loops of this process."""
 
     def __init__(self) -> None:
+        self.process = this_process()
         self._held: dict[str, Future[None]] = {}
         self._leases: dict[str, tuple[str, float]] = {}
 
@@ -25,7 +24,7 @@ class ProcessLocks:
         mine: Future[None] = Future()
         mine.set_running_or_notify_cancel()  # so that nobody who waits for it can cancel it
         while True:
-            with _MUTEX:
+            with mutex():
                 held = self._held.setdefault(key, mine)
             if held is mine:
                 break
@@ -33,14 +32,14 @@ class ProcessLocks:
         try:
             yield
         finally:
-            with _MUTEX:
+            with mutex():
                 del self._held[key]
             mine.set_result(None)
 
     def acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
         """Take or renew a lease, and tell whether *holder* has it."""
         now = time.monotonic()
-        with _MUTEX:
+        with mutex():
             # What a dead holder has left is not kept for longer than it counts.
             for expired in [name for name, (_, end) in self._leases.items() if end <= now]:
                 del self._leases[expired]
@@ -51,6 +50,6 @@ class ProcessLocks:
 
     def release_lease(self, name: str, holder: str) -> None:
         """Give up a lease if *holder* has it."""
-        with _MUTEX:
+        with mutex():
             if name in self._leases and self._leases[name][0] == holder:
                 del self._leases[name]

@@ -1,29 +1,23 @@
-"""The interface of every session storage, and the one made of callbacks."""
+"""The interface of every session storage."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
-from inspect import isawaitable
 from types import TracebackType
-from typing import Any, Literal, Self, TypeVar
+from typing import Literal, Self
 
 from shopify_session_storage.checks import (
     check_comparison,
+    check_expected,
     check_lease,
-    check_session,
-    check_session_id,
-    check_session_ids,
-    check_shop,
 )
 from shopify_session_storage.errors import SessionStorageUnavailableError
+from shopify_session_storage.forking import this_process
 from shopify_session_storage.process import ProcessLocks
 from shopify_session_storage.session import Session
 from shopify_session_storage.stored import has_same_tokens
 
 Level = Literal["backend", "process"]
-
-_T = TypeVar("_T")
-_Loaded = Session | Mapping[str, Any] | None
 
 
 class SessionStorage(ABC):
@@ -37,11 +31,13 @@ class SessionStorage(ABC):
     anything is sent.
 
     Attributes:
-        conditional_writes: Whether :meth:`compare_and_store` is one atomic step of the
-            ``"backend"``, for all processes, or atomic among the calls of this object, in this
-            ``"process"``.
+        conditional_writes: Whether :meth:`compare_and_store` and :meth:`compare_and_delete` are
+            atomic steps of the ``"backend"``, for all processes, or atomic among the calls of
+            this object, in this ``"process"``.
         leases: Whether leases are kept by the ``"backend"``, for all processes, or by this
-            object, in this ``"process"``.
+            object, in this ``"process"``. Then they keep no other process away: where the token
+            endpoint gives a new pair on a retry, several processes that refresh at once can lose
+            a shop, although every write is compared.
     """
 
     conditional_writes: Level = "process"
@@ -143,19 +139,58 @@ class SessionStorage(ABC):
         """
         check_comparison(session, expected)
         async with self._process_locks().lock(session.id):
-            stored = await self.load_session(session.id)
-            # A storage that logs failures loads nothing, too, when it cannot load.
-            if stored is None and not await self.is_ready():
-                raise SessionStorageUnavailableError(
-                    f"could not compare session {session.id!r}: the storage is not ready"
-                )
-            if not has_same_tokens(stored, expected):
+            if not has_same_tokens(await self._load_to_compare(session.id), expected):
                 return False
             if not await self.store_session(session):
                 raise SessionStorageUnavailableError(
                     f"could not store session {session.id!r} after comparing it"
                 )
             return True
+
+    async def compare_and_delete(self, expected: Session) -> bool:
+        """Delete what is stored under *expected*'s id only if nobody has changed its tokens since.
+
+        That is, if it has the access token and the refresh token of *expected*; None and ``""``
+        differ. For whoever must not delete a newer install: an app that Shopify has refused a
+        token, or one that removes old sessions.
+
+        Where ``conditional_writes`` is ``"process"``, the session is loaded, compared and deleted
+        while other calls of this method and of :meth:`compare_and_store` on this object wait.
+
+        Args:
+            expected: What must be stored there, of which only the id and the tokens count.
+
+        Returns:
+            True if nothing is stored there any more, also if nothing was; False if it has other
+            tokens by now, and nothing is changed.
+
+        Raises:
+            TypeError: If *expected* is not a Session or has a field of the wrong type.
+            InvalidSessionError: If it is not storable.
+            SessionStorageError: If the backend failed, whatever ``on_error`` says, since it is
+                unknown then whether the session is deleted.
+        """
+        check_expected(expected)
+        async with self._process_locks().lock(expected.id):
+            stored = await self._load_to_compare(expected.id)
+            if stored is None:
+                return True
+            if not has_same_tokens(stored, expected):
+                return False
+            if not await self.delete_session(expected.id):
+                raise SessionStorageUnavailableError(
+                    f"could not delete session {expected.id!r} after comparing it"
+                )
+            return True
+
+    async def _load_to_compare(self, id: str) -> Session | None:
+        stored = await self.load_session(id)
+        # A storage that logs failures loads nothing, too, when it cannot load.
+        if stored is None and not await self.is_ready():
+            raise SessionStorageUnavailableError(
+                f"could not compare session {id!r}: the storage is not ready"
+            )
+        return stored
 
     async def acquire_lease(self, name: str, holder: str, ttl: timedelta) -> bool:
         """Take the lease *name* for *holder*, or renew it. No connection is held meanwhile.
@@ -192,6 +227,8 @@ class SessionStorage(ABC):
     def _process_locks(self) -> ProcessLocks:
         # Not made by __init__(), which subclasses need not call. setdefault() is atomic.
         locks: ProcessLocks = self.__dict__.setdefault("_own_process_locks", ProcessLocks())
+        if locks.process is not this_process():  # a fork has copied what its parent holds
+            locks = self.__dict__["_own_process_locks"] = ProcessLocks()
         return locks
 
     async def ready(self) -> None:
@@ -226,90 +263,3 @@ class SessionStorage(ABC):
         traceback: TracebackType | None,
     ) -> None:
         await self.disconnect()
-
-
-class CustomSessionStorage(SessionStorage):
-    """A storage made of callbacks, each a plain or an async function.
-
-    Arguments are checked as on every other storage. What a callback raises reaches the caller as
-    it is. ``compare_and_store()`` and leases are those of this process.
-
-    Args:
-        store: Takes a Session and tells whether it is stored.
-        load: Takes an id and returns a Session, a dict of the shape of ``Session.to_dict()``, or
-            None.
-        delete: Takes an id and tells whether nothing is stored there any more.
-        delete_sessions: Takes a list of ids; without it, *delete* is called for each id.
-        find_sessions_by_shop: Takes a shop and returns its sessions; without it, finding raises
-            NotImplementedError.
-    """
-
-    def __init__(
-        self,
-        *,
-        store: Callable[[Session], Awaitable[bool] | bool],
-        load: Callable[
-            [str],
-            Awaitable[Session | Mapping[str, Any] | None] | Session | Mapping[str, Any] | None,
-        ],
-        delete: Callable[[str], Awaitable[bool] | bool],
-        delete_sessions: Callable[[list[str]], Awaitable[bool] | bool] | None = None,
-        find_sessions_by_shop: Callable[[str], Awaitable[Iterable[Session]] | Iterable[Session]]
-        | None = None,
-    ) -> None:
-        self._store = store
-        self._load = load
-        self._delete = delete
-        self._delete_sessions = delete_sessions
-        self._find = find_sessions_by_shop
-
-    async def store_session(self, session: Session) -> bool:
-        """Call *store*."""
-        check_session(session)
-        return _boolean("store", await _result(self._store(session)))
-
-    async def load_session(self, id: str) -> Session | None:
-        """Call *load*."""
-        check_session_id(id)
-        found = await _result(self._load(id))
-        if found is None or isinstance(found, Session):
-            return found
-        if isinstance(found, Mapping):
-            return Session.from_dict(found)
-        raise TypeError(
-            f"the load callback must return a Session, a dict or None, not {type(found).__name__}"
-        )
-
-    async def delete_session(self, id: str) -> bool:
-        """Call *delete*."""
-        check_session_id(id)
-        return _boolean("delete", await _result(self._delete(id)))
-
-    async def delete_sessions(self, ids: Iterable[str]) -> bool:
-        """Call *delete_sessions*, or *delete* for each id."""
-        unique = check_session_ids(ids)
-        if not unique:
-            return True
-        if self._delete_sessions is not None:
-            return _boolean("delete_sessions", await _result(self._delete_sessions(unique)))
-        deleted = [_boolean("delete", await _result(self._delete(id))) for id in unique]
-        return all(deleted)
-
-    async def find_sessions_by_shop(self, shop: str) -> list[Session]:
-        """Call *find_sessions_by_shop*."""
-        check_shop(shop)
-        if self._find is None:
-            raise NotImplementedError(
-                "this CustomSessionStorage was made without a find_sessions_by_shop callback"
-            )
-        return list(await _result(self._find(shop)))
-
-
-async def _result(returned: Awaitable[_T] | _T) -> _T:
-    return await returned if isawaitable(returned) else returned
-
-
-def _boolean(callback: str, result: object) -> bool:
-    if not isinstance(result, bool):
-        raise TypeError(f"the {callback} callback must return a bool, not {type(result).__name__}")
-    return result

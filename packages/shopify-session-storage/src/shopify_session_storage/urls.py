@@ -1,14 +1,18 @@
 """Storages by URL, through the entry points of the installed adapters."""
 
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
+from shopify_session_storage.addresses import normal_scheme
+from shopify_session_storage.addresses import url_with_credentials as url_with_credentials
+from shopify_session_storage.failures import hides_arguments
 from shopify_session_storage.storage import SessionStorage
 
 _GROUP: Final = "shopify_session_storage.adapters"
 _SCHEME: Final = re.compile(r"[a-z][a-z0-9+._-]*")
 
-# Which package to install for a scheme that none of the installed ones serves.
+# Which package serves a scheme, for those that belong to this project.
 _PACKAGES: Final = {
     "memory": "memory",
     "sqlite": "sqlite",
@@ -18,6 +22,8 @@ _PACKAGES: Final = {
     "redis": "redis",
     "rediss": "redis",
     "redis+cluster": "redis",
+    "rediss+cluster": "redis",
+    "unix": "redis",
     "mongodb": "mongodb",
     "mongodb+srv": "mongodb",
     "dynamodb": "dynamodb",
@@ -25,32 +31,14 @@ _PACKAGES: Final = {
 }
 
 
-def url_with_credentials(
-    scheme: str, host: str, port: int, username: str, password: str, path: str
-) -> str:
-    """Return the URL of a server, for adapters that take its parts, too.
-
-    Args:
-        scheme: What it begins with.
-        host: A name or an address, of version 6 too.
-        port: The server's port.
-        username: Who connects.
-        password: Their password.
-        path: What follows the slash, such as the name of the database.
-    """
-    from urllib.parse import quote  # slow to import, and needed here alone
-
-    address = f"[{host}]" if ":" in host else quote(host, safe="")
-    login = f"{quote(username, safe='')}:{quote(password, safe='')}"
-    return f"{scheme}://{login}@{address}:{port}/{quote(path, safe='')}"
-
-
+@hides_arguments
 def open_session_storage(url: str, **options: Any) -> SessionStorage:
     """Make the storage that *url* names. Does no I/O; the storage connects on first use.
 
     The scheme selects the adapter among those installed. Third parties register theirs in the
     entry point group ``shopify_session_storage.adapters``: the scheme is the name, the value a
-    callable that takes the URL and the options.
+    callable that takes the URL and the options. Other programs' spellings work, too:
+    ``postgresql+asyncpg://``, ``mariadb://``, ``valkey://``.
 
     Args:
         url: Such as ``sqlite:///sessions.db`` or ``postgresql://user:password@host/database``.
@@ -59,26 +47,50 @@ def open_session_storage(url: str, **options: Any) -> SessionStorage:
     Raises:
         TypeError: If *url* is not a str or the adapter has no such option.
         ValueError: If the URL has no scheme, or no installed adapter serves it; the message names
-            the package to install.
+            the package to install. Also if the adapter cannot use the URL.
     """
-    from importlib.metadata import entry_points  # slow to import, and needed here alone
-
     if not isinstance(url, str):
         raise TypeError(f"url must be a str, not {type(url).__name__}")
-    scheme, separator, _ = url.partition("://")
-    scheme = scheme.lower()
+    given, separator, _ = url.partition("://")
     # Messages name the scheme alone, since the rest may hold a password.
-    if not separator or not _SCHEME.fullmatch(scheme):
+    if not separator or not _SCHEME.fullmatch(given.lower()):
         raise ValueError("the URL of a session storage begins with a scheme, such as sqlite:///")
+    normal = normal_scheme(url)
+    # A third party may serve a spelling that is another one's for us.
+    for spelled in dict.fromkeys((f"{given.lower()}://{url.partition('://')[2]}", normal)):
+        make = _adapter(spelled.partition("://")[0])
+        if make is not None:
+            return make(spelled, **options)
+    raise ValueError(_not_installed(normal.partition("://")[0]))
+
+
+def _adapter(scheme: str) -> Callable[..., SessionStorage] | None:
+    from importlib.metadata import entry_points  # slow to import, and needed here alone
+
+    make: Callable[..., SessionStorage]
     for entry_point in entry_points(group=_GROUP, name=scheme):
-        storage: SessionStorage = entry_point.load()(url, **options)
-        return storage
+        make = entry_point.load()
+        return make
+    if scheme not in _PACKAGES:
+        return None
+    # In some bundles, for AWS Lambda or of PyInstaller, installed packages have no metadata.
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    name = f"shopify_session_storage_{_PACKAGES[scheme].replace('-', '_')}"
+    if find_spec(name) is None:
+        return None
+    make = import_module(name).open_url
+    return make
+
+
+def _not_installed(scheme: str) -> str:
+    from importlib.metadata import entry_points
+
     if scheme in _PACKAGES:
-        raise ValueError(
+        return (
             f"no adapter for {scheme}:// is installed; "
             f"pip install shopify-session-storage-{_PACKAGES[scheme]}"
         )
     installed = ", ".join(sorted({point.name for point in entry_points(group=_GROUP)}))
-    raise ValueError(
-        f"no adapter for {scheme}:// is installed; installed are: {installed or 'none'}"
-    )
+    return f"no adapter for {scheme}:// is installed; installed are: {installed or 'none'}"

@@ -32,8 +32,8 @@ from shopify_session_storage.access_tokens.errors import (
     ReauthorizationRequired,
     TokenRefreshUnavailable,
 )
-from shopify_session_storage.base import failures_raised
 from shopify_session_storage.errors import SessionStorageError, SessionStorageUnavailableError
+from shopify_session_storage.failures import failures_raised
 from shopify_session_storage.ids import offline_session_id
 from shopify_session_storage.session import Session
 from shopify_session_storage.storage import SessionStorage

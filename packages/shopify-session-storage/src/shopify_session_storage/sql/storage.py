@@ -5,10 +5,11 @@ An adapter adds its connection and its :class:`Dialect`.
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from shopify_session_storage.base import OnError
+from shopify_session_storage.base import DEFAULT_TIMEOUT
+from shopify_session_storage.failures import OnError
 from shopify_session_storage.javascript import to_milliseconds
 from shopify_session_storage.migrations import RdbmsSessionStorageMigratorOptions
 from shopify_session_storage.session import AssociatedUser, Session
@@ -29,6 +30,7 @@ class SqlSessionStorage(SqlStatements):
         migrator_options: Where applied migrations are recorded.
         schema: The schema of the tables, for databases that have schemas; None for the default.
         on_error: See :class:`BaseSessionStorage`.
+        timeout: See :class:`BaseSessionStorage`.
 
     Raises:
         TypeError: If an argument is of another type.
@@ -45,12 +47,14 @@ class SqlSessionStorage(SqlStatements):
         migrator_options: RdbmsSessionStorageMigratorOptions | None = None,
         schema: str | None = None,
         on_error: OnError = "log",
+        timeout: timedelta = DEFAULT_TIMEOUT,
     ) -> None:
         super().__init__(
             session_table_name=session_table_name,
             migrator_options=migrator_options,
             schema=schema,
             on_error=on_error,
+            timeout=timeout,
         )
         self._build_statements()
 

@@ -6,11 +6,13 @@ import re
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, suppress
+from datetime import timedelta
 from typing import ClassVar, Final
 
-from shopify_session_storage.base import BaseSessionStorage, OnError, cause_of
+from shopify_session_storage.base import DEFAULT_TIMEOUT, BaseSessionStorage
 from shopify_session_storage.dialect import Dialect
 from shopify_session_storage.errors import MigrationError
+from shopify_session_storage.failures import OnError, Verdict
 from shopify_session_storage.migrations import (
     MigrationOperation,
     RdbmsSessionStorageMigrator,
@@ -50,8 +52,9 @@ class SqlTables(BaseSessionStorage):
         migrator_options: RdbmsSessionStorageMigratorOptions | None = None,
         schema: str | None = None,
         on_error: OnError = "log",
+        timeout: timedelta = DEFAULT_TIMEOUT,
     ) -> None:
-        super().__init__(on_error=on_error)
+        super().__init__(on_error=on_error, timeout=timeout)
         options = migrator_options or RdbmsSessionStorageMigratorOptions()
         if not isinstance(options, RdbmsSessionStorageMigratorOptions):
             raise TypeError("migrator_options must be RdbmsSessionStorageMigratorOptions")
@@ -96,7 +99,7 @@ class SqlTables(BaseSessionStorage):
 
     def _is_denied(self, error: BaseException | None) -> bool:
         """Tell whether the database refused because the user lacks a right."""
-        return False
+        return isinstance(error, Exception) and self._verdict_of(error) is Verdict.DENIED
 
     async def migration_sql(self) -> str:
         """Return the SQL that would create or upgrade the tables, for somebody who may run it.
@@ -106,20 +109,21 @@ class SqlTables(BaseSessionStorage):
         Raises:
             SessionStorageError: If the database cannot be reached.
         """
-        is_open = self._opening is not None
-        if is_open:
-            await self.ready()
-        try:
-            try:
-                if not is_open:
-                    await self._open_connections()
+        with self._raising("look at the tables"):
+            if self._lifecycle.is_opening():
+                await self._lifecycle.opened()
                 async with self._connection() as connection:
                     return await self._planned_sql(connection)
-            finally:
-                if not is_open:
-                    await self._close()
-        except self._failures as error:
-            raise self._failure("look at the tables", error) from cause_of(error)
+            return await self._lifecycle.instead(self._plan)
+
+    async def _plan(self) -> str:
+        """Return the SQL of a storage that is not open."""
+        try:
+            await self._open_connections()
+            async with self._connection() as connection:
+                return await self._planned_sql(connection)
+        finally:
+            await self._close_quietly(self._seconds)
 
     @abstractmethod
     async def _open_connections(self) -> None:
