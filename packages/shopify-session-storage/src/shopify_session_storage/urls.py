@@ -57,8 +57,8 @@ def open_session_storage(url: str, **options: Any) -> SessionStorage:
         raise ValueError("the URL of a session storage begins with a scheme, such as sqlite:///")
     normal = normal_scheme(url)
     # A third party may serve a spelling that is another one's for us.
-    for spelled in dict.fromkeys((f"{given.lower()}://{url.partition('://')[2]}", normal)):
-        make = _adapter(spelled.partition("://")[0])
+    for scheme, spelled in ((given.lower(), url), (normal.partition("://")[0], normal)):
+        make = _adapter(scheme)
         if make is not None:
             return make(spelled, **options)
     raise ValueError(_not_installed(normal.partition("://")[0]))
