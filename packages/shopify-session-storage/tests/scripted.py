@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from datetime import timedelta
 
 from shopify_session_storage import BaseSessionStorage
 from shopify_session_storage.stored import copy_session
@@ -19,6 +20,10 @@ class DataError(DriverError):
     """A failure that can be the fault of one session."""
 
 
+class ConflictError(DriverError):
+    """A failure that another transaction causes."""
+
+
 class ScriptedStorage(BaseSessionStorage):
     """Records the calls of its hooks, holds them and fails them as told.
 
@@ -32,11 +37,12 @@ class ScriptedStorage(BaseSessionStorage):
     backend = "scripted"
     driver_errors = (DriverError,)
     connection_errors = (ConnectionLostError,)
+    conflict_errors = (ConflictError,)
     data_errors = (DataError,)
     max_groups = 1
 
-    def __init__(self, *, on_error="raise", **settings):
-        super().__init__(on_error=on_error)
+    def __init__(self, *, on_error="raise", timeout=timedelta(seconds=10), **settings):
+        super().__init__(on_error=on_error, timeout=timeout)
         for name, value in settings.items():
             assert hasattr(self, name)
             setattr(self, name, value)

@@ -1,7 +1,11 @@
 """CustomSessionStorage: a storage made of callbacks."""
 
+import json
+from datetime import UTC, datetime
+
 import pytest
 from shopify_session_storage import CustomSessionStorage, InvalidSessionError, Session
+from shopify_session_storage.testing.sessions import online_session
 
 SESSION = Session(id="offline_s", shop="s", state="", is_online=False)
 
@@ -56,6 +60,40 @@ async def test_callbacks_may_be_plain_or_async(kind):
         assert await storage.find_sessions_by_shop("s") == []
 
 
+@pytest.mark.parametrize(
+    "spell", [str, datetime.isoformat, lambda date: date.isoformat()[:-6] + "Z"]
+)
+async def test_callbacks_may_keep_sessions_as_json(spell):
+    """Dates in JSON are text: of str(), of isoformat(), or of JavaScript's toISOString()."""
+    kept = {}
+
+    def store(session):
+        kept[session.id] = json.dumps(session.to_dict(), default=spell)
+        return True
+
+    storage = make(
+        store=store,
+        load=lambda key: json.loads(kept[key]),
+        find_sessions_by_shop=lambda _: map(json.loads, kept.values()),
+    )
+    mine = online_session(
+        "a.myshopify.com", expires=datetime(2030, 1, 2, 3, 4, 5, 678000, tzinfo=UTC)
+    )
+    await storage.store_session(mine)
+    assert (await storage.load_session(mine.id)).equals(mine)
+    [found] = await storage.find_sessions_by_shop(mine.shop)
+    assert found.equals(mine)
+    assert found.expires == mine.expires
+    assert found.expires.tzinfo is UTC
+
+
+@pytest.mark.parametrize("date", ["2030-01-02T03:04:05", "tomorrow", "", 1893553445])
+async def test_a_date_that_is_none_or_has_no_zone_is_refused(date):
+    storage = make(load=lambda _: SESSION.to_dict() | {"expires": date})
+    with pytest.raises(InvalidSessionError, match="expires"):
+        await storage.load_session(SESSION.id)
+
+
 async def test_a_dict_is_loaded_as_a_session():
     loaded = await make(load=lambda key: SESSION.to_dict()).load_session("offline_s")
     assert loaded == SESSION
@@ -67,7 +105,7 @@ async def test_a_dict_that_is_no_session_is_refused():
 
 
 async def test_anything_else_that_is_loaded_is_an_error_of_the_callback():
-    with pytest.raises(TypeError, match="the load callback must return"):
+    with pytest.raises(TypeError, match="the load callback must give"):
         await make(load=lambda key: "session").load_session("offline_s")
 
 

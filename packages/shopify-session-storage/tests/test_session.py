@@ -284,7 +284,8 @@ def test_dicts_need_what_every_session_has(key):
         {"accessToken": 1},
         {"refreshToken": b"token"},
         {"expires": 1936076889},
-        {"expires": "2031-05-06T07:08:09Z"},
+        {"expires": "2031-05-06T07:08:09"},
+        {"expires": "soon"},
         {"expires": datetime(2031, 5, 6)},  # noqa: DTZ001
         {"refreshTokenExpires": EPOCH.date()},
         {"onlineAccessInfo": 5},

@@ -25,11 +25,11 @@ class CustomSessionStorage(SessionStorage):
     Args:
         store: Takes a Session and tells whether it is stored.
         load: Takes an id and returns a Session, a dict of the shape of ``Session.to_dict()``, or
-            None.
+            None. Dates in a dict may be ISO 8601 text, as JSON has them.
         delete: Takes an id and tells whether nothing is stored there any more.
         delete_sessions: Takes a list of ids; without it, *delete* is called for each id.
-        find_sessions_by_shop: Takes a shop and returns its sessions; without it, finding raises
-            NotImplementedError.
+        find_sessions_by_shop: Takes a shop and returns its sessions, or dicts; without it, finding
+            raises NotImplementedError.
     """
 
     def __init__(
@@ -42,7 +42,11 @@ class CustomSessionStorage(SessionStorage):
         ],
         delete: Callable[[str], Awaitable[bool] | bool],
         delete_sessions: Callable[[list[str]], Awaitable[bool] | bool] | None = None,
-        find_sessions_by_shop: Callable[[str], Awaitable[Iterable[Session]] | Iterable[Session]]
+        find_sessions_by_shop: Callable[
+            [str],
+            Awaitable[Iterable[Session | Mapping[str, Any]]]
+            | Iterable[Session | Mapping[str, Any]],
+        ]
         | None = None,
     ) -> None:
         self._store = store
@@ -60,13 +64,7 @@ class CustomSessionStorage(SessionStorage):
         """Call *load*."""
         check_session_id(id)
         found = await _result(self._load(id))
-        if found is None or isinstance(found, Session):
-            return found
-        if isinstance(found, Mapping):
-            return Session.from_dict(found)
-        raise TypeError(
-            f"the load callback must return a Session, a dict or None, not {type(found).__name__}"
-        )
+        return None if found is None else _session("load", found)
 
     async def delete_session(self, id: str) -> bool:
         """Call *delete*."""
@@ -90,11 +88,23 @@ class CustomSessionStorage(SessionStorage):
             raise NotImplementedError(
                 "this CustomSessionStorage was made without a find_sessions_by_shop callback"
             )
-        return list(await _result(self._find(shop)))
+        found = await _result(self._find(shop))
+        return [_session("find_sessions_by_shop", one) for one in found]
 
 
 async def _result(returned: Awaitable[_T] | _T) -> _T:
     return await returned if isawaitable(returned) else returned
+
+
+def _session(callback: str, found: object) -> Session:
+    if isinstance(found, Session):
+        return found
+    if isinstance(found, Mapping):
+        return Session.from_dict(found)
+    raise TypeError(
+        f"the {callback} callback must give a Session or a dict for each session, "
+        f"not {type(found).__name__}"
+    )
 
 
 def _boolean(callback: str, result: object) -> bool:

@@ -35,9 +35,10 @@ class Group:
         is_parkable: Whether the lane itself repeats what conflicts.
         began: When they left, by the event loop's clock.
         is_slow: Whether the group does not count any more.
+        is_repeated: Whether it is a call that conflicted before.
     """
 
-    __slots__ = ("began", "calls", "deadline", "is_parkable", "is_slow", "values")
+    __slots__ = ("began", "calls", "deadline", "is_parkable", "is_repeated", "is_slow", "values")
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Group:
         calls: "tuple[_Call, ...]" = (),
         *,
         is_parkable: bool = False,
+        is_repeated: bool = False,
     ) -> None:
         self.values = values
         self.began = began
@@ -54,6 +56,7 @@ class Group:
         self.calls = calls
         self.is_parkable = is_parkable
         self.is_slow = False
+        self.is_repeated = is_repeated
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,8 +134,11 @@ class Lane:
         self._under_way: set[Group] = set()
         self._slow = 0
         self._parked = 0
+        self._repeated = 0
         self._keys: set[str] = set()
         self._waiting: deque[_Call] = deque()
+        # Calls that conflicted, and may be tried again now. Their keys are held all the while.
+        self._again: deque[_Call] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -168,10 +174,13 @@ class Lane:
 
     async def drain(self) -> None:
         """Wait until nothing is under way or waiting."""
-        while self._under_way or self._waiting or self._parked:
+        while not self._is_idle():
             if self._drained is None:
                 self._drained = asyncio.get_running_loop().create_future()
             await asyncio.shield(self._drained)
+
+    def _is_idle(self) -> bool:
+        return not (self._under_way or self._waiting or self._again or self._parked)
 
     def _has_place(self) -> bool:
         return len(self._under_way) - self._slow < self._groups
@@ -184,34 +193,49 @@ class Lane:
     def _leave(self, group: Group, *, keeps_keys: bool = False) -> None:
         self._under_way.discard(group)
         self._slow -= group.is_slow
+        self._repeated -= group.is_repeated
         if self._writes and not keeps_keys:
             self._keys.difference_update(group.values)
         self._go_on()
 
     def _go_on(self) -> None:
-        if self._waiting:
+        if self._waiting or self._again:
             self._fill(asyncio.get_running_loop())
-        idle = not (self._under_way or self._waiting or self._parked)
-        if self._drained is not None and idle:
+        if self._drained is not None and self._is_idle():
             self._drained.set_result(None)
             self._drained = None
 
     def _fill(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send groups while there is a place for one."""
-        while self._waiting and self._has_place():
-            calls = self._next_calls()
+        while self._has_place():
+            calls: list[_Call] = []
+            # What conflicted has one place of its own, and else those that the others leave.
+            if not self._repeated:
+                calls = self._next_repeated()
+            repeated = bool(calls)
+            calls = calls or self._next_calls()
+            if not calls:
+                calls = self._next_repeated()
+                repeated = bool(calls)
             if not calls:
                 return
             values = {key: value for call in calls for key, value in call.values.items()}
             group = Group(
-                values, loop.time(), calls[-1].deadline, tuple(calls), is_parkable=self._writes
+                values,
+                loop.time(),
+                calls[-1].deadline,
+                tuple(calls),
+                is_parkable=self._writes,
+                is_repeated=repeated,
             )
+            self._repeated += repeated
             self._enter(group)
             # In a context of its own: it works for several callers, and shows none of them.
             task = loop.create_task(self._run(group), context=Context())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        if self._waiting and self._alarm is None and self._slow < self._slow_groups:
+        waits = self._waiting or self._again
+        if waits and self._alarm is None and self._slow < self._slow_groups:
             self._alarm = loop.call_later(SLOW_SECONDS, self._look_for_slow, loop)
 
     def _look_for_slow(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -222,6 +246,14 @@ class Lane:
                 group.is_slow = True
                 self._slow += 1
         self._fill(loop)
+
+    def _next_repeated(self) -> list[_Call]:
+        while self._again:
+            call = self._again.popleft()
+            if not call.future.done():
+                return [call]
+            self._keys.difference_update(call.values)
+        return []
 
     def _next_calls(self) -> list[_Call]:
         """Take the calls that leave next: of one kind, and none overtaking one for the same key."""
@@ -306,8 +338,7 @@ class Lane:
 
     def _unpark(self, group: Group) -> None:
         self._parked -= 1
-        self._keys.difference_update(group.values)
-        self._waiting.extendleft(group.calls)
+        self._again.extend(group.calls)
         self._go_on()
 
 

@@ -169,8 +169,11 @@ class Session:
     def from_dict(cls, data: Mapping[str, Any]) -> "Session":
         """Make a session from the shape that :meth:`to_dict` returns. Unknown keys are ignored.
 
+        Dates may be text as well, as JSON has them: ISO 8601 with an offset or ``Z``.
+
         Raises:
-            InvalidSessionError: If a value is missing or is not of its type.
+            InvalidSessionError: If a value is missing or is not of its type, or a date has no
+                time zone.
         """
         if not isinstance(data, Mapping):
             raise InvalidSessionError("a session can only be made from a mapping")
@@ -339,8 +342,14 @@ def _flag(values: Mapping[str, Any], name: str) -> bool:
 
 def _optional_date(values: Mapping[str, Any], name: str) -> datetime | None:
     value = values.get(name)
+    if isinstance(value, str):  # as JSON has it, from Python or from JavaScript
+        try:
+            date = datetime.fromisoformat(value)
+            return date if date.tzinfo is None else date.astimezone(UTC)
+        except (ValueError, OverflowError):
+            value = ...
     if value is not None and not isinstance(value, datetime):
-        raise InvalidSessionError(f"{name} is not a datetime")
+        raise InvalidSessionError(f"{name} is not a datetime, nor one as ISO 8601 text")
     return value
 
 
