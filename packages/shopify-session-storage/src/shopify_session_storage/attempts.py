@@ -7,7 +7,8 @@ from collections.abc import Awaitable, Callable
 from typing import Final, Protocol, TypeVar
 
 from shopify_session_storage.failures import OutOfTimeError, Verdict, hide_locals
-from shopify_session_storage.grouping import SLOW_SECONDS, Group
+from shopify_session_storage.grouping import SLOW_SECONDS
+from shopify_session_storage.groups import Group
 
 _A = TypeVar("_A")
 _R = TypeVar("_R")
@@ -26,7 +27,7 @@ class Attempting(Protocol):
     _failures: tuple[type[Exception], ...]
     _logger: logging.Logger
 
-    def _verdict(self, error: Exception) -> Verdict: ...
+    def _verdict_of(self, error: Exception) -> Verdict: ...
 
     def _describe(self, error: Exception) -> str: ...
 
@@ -56,32 +57,39 @@ async def attempt(
         OutOfTimeError: If the hook has not ended by the deadline.
         Exception: What the hook raised last.
     """
-    loop = asyncio.get_running_loop()
     lost = False
     conflicts = 0
+    began = group.began
+    pause = 0.0
     while True:
-        began = loop.time()
         failure: Exception
-        limit = asyncio.timeout_at(group.deadline)
         try:
-            async with limit:
-                return await hook(argument)
+            if pause:
+                await asyncio.sleep(pause)
+                began, pause = asyncio.get_running_loop().time(), 0.0
+            result = await hook(argument)
         except storage._failures as error:
             failure = error
-        except TimeoutError as error:
-            failure = error
-        except BaseException as error:
-            hide_locals(error, places=isinstance(error, Exception))
+        except asyncio.CancelledError as error:
+            hide_locals(error)
+            if not group.was_ended():
+                raise
+            failure = OutOfTimeError()
+        except Exception as error:
+            hide_locals(error, places=True)
             raise
+        else:
+            if group.is_over:  # an answer at the last moment, in spite of having been cancelled
+                group.was_ended()
+            return result
         # Not inside a handler: that error would become the context of the next one.
-        if limit.expired():
-            hide_locals(failure)
+        if group.is_over:
+            if not isinstance(failure, OutOfTimeError):
+                group.was_ended()
             await storage._recover()
             raise OutOfTimeError
         hide_locals(failure)
-        if not isinstance(failure, storage._failures):
-            raise failure
-        verdict = storage._verdict(failure)
+        verdict = storage._verdict_of(failure)
         if verdict is Verdict.LOST and not lost:
             lost = True
             storage._logger.info("connection lost (%s); trying again", storage._describe(failure))
@@ -90,11 +98,11 @@ async def attempt(
             continue
         if verdict is Verdict.CONFLICT:
             conflicts += 1
-            now = loop.time()
+            now = asyncio.get_running_loop().time()
             longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**conflicts)
             pause = random.uniform(longest / 4, longest)  # noqa: S311
             quick = conflicts <= _CONFLICTS and now - began < SLOW_SECONDS
-            if (quick or not group.is_parkable) and now + pause < group.deadline:
-                await asyncio.sleep(pause)
+            # A call that goes in its caller's own task has no other place to wait.
+            if (quick or not group.calls) and now + pause < group.deadline:
                 continue
         raise failure

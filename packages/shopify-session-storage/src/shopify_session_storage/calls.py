@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from itertools import islice
 
 from shopify_session_storage.attempts import attempt
-from shopify_session_storage.grouping import Group, Kind, Lane
+from shopify_session_storage.grouping import Lane
+from shopify_session_storage.groups import Group, Kind
 from shopify_session_storage.hooks import AdapterHooks
 from shopify_session_storage.session import Session
-from shopify_session_storage.stored import copy_session, has_same_tokens
+from shopify_session_storage.stored import copy_session, is_same_write
 
 
 @dataclass(frozen=True)
@@ -103,10 +104,10 @@ class GroupedCalls(AdapterHooks):
 
     async def _compare_again(self, pair: tuple[Session, Session | None]) -> bool:
         session, _ = pair
+        if await self._compare(pair):
+            return True
         # The first try may have taken effect before its connection was lost.
-        return await self._compare(pair) or has_same_tokens(
-            await self._load_one(session.id), session
-        )
+        return is_same_write(await self._load_one(session.id), session)
 
     async def _send_compared_deletes(self, group: Group) -> Mapping[str, bool]:
         expected = [group.values[id] for id in sorted(group.values)]

@@ -11,90 +11,20 @@ A call that conflicts with another transaction gives its place up until it is tr
 """
 
 import asyncio
+import math
 import random
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
-from dataclasses import dataclass
 from typing import Any, Final
 
 from shopify_session_storage.failures import OutOfTimeError, Verdict
+from shopify_session_storage.groups import Call, Group, Kind
 
 SLOW_SECONDS: Final = 0.25
 """A group that has been under way for longer does not keep others from leaving."""
 
 _LONGEST_PAUSE: Final = 0.5
-
-
-class Group:
-    """Calls that are under way together.
-
-    Attributes:
-        values: What they are about, by key.
-        deadline: When they must have ended, by the event loop's clock.
-        is_parkable: Whether the lane itself repeats what conflicts.
-        began: When they left, by the event loop's clock.
-        is_slow: Whether the group does not count any more.
-        is_repeated: Whether it is a call that conflicted before.
-    """
-
-    __slots__ = ("began", "calls", "deadline", "is_parkable", "is_repeated", "is_slow", "values")
-
-    def __init__(
-        self,
-        values: dict[str, Any],
-        began: float,
-        deadline: float,
-        calls: "tuple[_Call, ...]" = (),
-        *,
-        is_parkable: bool = False,
-        is_repeated: bool = False,
-    ) -> None:
-        self.values = values
-        self.began = began
-        self.deadline = deadline
-        self.calls = calls
-        self.is_parkable = is_parkable
-        self.is_slow = False
-        self.is_repeated = is_repeated
-
-
-@dataclass(frozen=True, eq=False)
-class Kind:
-    """One kind of call.
-
-    Attributes:
-        send: Does the work for a group, returns results by key. A missing result is None.
-        share: Makes the result for a further caller that asked for the same key.
-        alone: Whether each call goes by itself, also if it had to wait.
-        merges: Whether of several values under one key the last one counts for all of them. If
-            not, a group has each key once.
-    """
-
-    send: Callable[[Group], Awaitable[Mapping[str, Any]]]
-    share: Callable[[Any], Any] | None = None
-    alone: bool = False
-    merges: bool = True
-
-
-class _Call:
-    __slots__ = ("alone", "conflicts", "deadline", "future", "kind", "size", "values")
-
-    def __init__(
-        self,
-        kind: Kind,
-        values: dict[str, Any],
-        size: int,
-        deadline: float,
-        future: asyncio.Future[Any],
-    ) -> None:
-        self.kind = kind
-        self.values = values
-        self.size = size
-        self.deadline = deadline
-        self.future = future
-        self.alone = kind.alone
-        self.conflicts = 0
 
 
 class Lane:
@@ -133,14 +63,15 @@ class Lane:
         self._verdict = verdict
         self._under_way: set[Group] = set()
         self._slow = 0
-        self._parked = 0
+        self._parked: set[Call] = set()
         self._repeated = 0
         self._keys: set[str] = set()
-        self._waiting: deque[_Call] = deque()
+        self._waiting: deque[Call] = deque()
         # Calls that conflicted, and may be tried again now. Their keys are held all the while.
-        self._again: deque[_Call] = deque()
+        self._again: deque[Call] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
         self._drained: asyncio.Future[None] | None = None
 
     async def call(self, kind: Kind, values: dict[str, Any], size: int = 0) -> Mapping[str, Any]:
@@ -154,22 +85,26 @@ class Lane:
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if not self._writes and not self._waiting and self._has_place():
-            group = Group(values, now, now + self._seconds)
-            self._enter(group)
+        deadline = now + self._seconds
+        if self._sweeper is None:
+            self._sweeper = loop.call_at(deadline, self._sweep, loop)
+        free = not self._waiting and self._has_place()
+        if free and not self._writes:
+            group = Group(values, now, deadline)
+            group.works_in(_current_task(loop))
+            self._under_way.add(group)
             try:
                 return await kind.send(group)
             finally:
                 self._leave(group)
-        call = _Call(kind, values, size, now + self._seconds, loop.create_future())
-        self._waiting.append(call)
-        # A place may be free all the same: a waiting call can be held back by its key alone.
-        self._fill(loop)
-        timer = loop.call_at(call.deadline, _run_out, call.future)
-        try:
-            results: Mapping[str, Any] = await call.future
-        finally:
-            timer.cancel()
+        call = Call(kind, values, size, deadline, loop.create_future())
+        if free and self._keys.isdisjoint(values):
+            self._launch(loop, Group(values, now, deadline, (call,)))
+        else:
+            self._waiting.append(call)
+            # A place may be free all the same: a waiting call can be held back by its key alone.
+            self._fill(loop)
+        results: Mapping[str, Any] = await call.future
         return results
 
     async def drain(self) -> None:
@@ -185,10 +120,16 @@ class Lane:
     def _has_place(self) -> bool:
         return len(self._under_way) - self._slow < self._groups
 
-    def _enter(self, group: Group) -> None:
+    def _launch(self, loop: asyncio.AbstractEventLoop, group: Group) -> None:
+        """Send a group, in a context of its own: it works for several callers and shows none."""
         self._under_way.add(group)
+        self._repeated += group.is_repeated
         if self._writes:
             self._keys.update(group.values)
+        task = loop.create_task(self._run(group), context=Context())
+        group.works_in(task)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     def _leave(self, group: Group, *, keeps_keys: bool = False) -> None:
         self._under_way.discard(group)
@@ -208,7 +149,7 @@ class Lane:
     def _fill(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send groups while there is a place for one."""
         while self._has_place():
-            calls: list[_Call] = []
+            calls: list[Call] = []
             # What conflicted has one place of its own, and else those that the others leave.
             if not self._repeated:
                 calls = self._next_repeated()
@@ -220,20 +161,8 @@ class Lane:
             if not calls:
                 return
             values = {key: value for call in calls for key, value in call.values.items()}
-            group = Group(
-                values,
-                loop.time(),
-                calls[-1].deadline,
-                tuple(calls),
-                is_parkable=self._writes,
-                is_repeated=repeated,
-            )
-            self._repeated += repeated
-            self._enter(group)
-            # In a context of its own: it works for several callers, and shows none of them.
-            task = loop.create_task(self._run(group), context=Context())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            deadline = calls[-1].deadline
+            self._launch(loop, Group(values, loop.time(), deadline, calls, is_repeated=repeated))
         waits = self._waiting or self._again
         if waits and self._alarm is None and self._slow < self._slow_groups:
             self._alarm = loop.call_later(SLOW_SECONDS, self._look_for_slow, loop)
@@ -247,7 +176,29 @@ class Lane:
                 self._slow += 1
         self._fill(loop)
 
-    def _next_repeated(self) -> list[_Call]:
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        """End what has run out of time. One timer serves all calls: they all have the same time."""
+        self._sweeper = None
+        now = loop.time()
+        next_deadline = math.inf
+        under_way = [call for group in self._under_way for call in group.calls]
+        for call in (*under_way, *self._waiting, *self._again, *self._parked):
+            if call.future.done():
+                continue
+            if call.deadline <= now:
+                call.future.set_exception(call.conflict or OutOfTimeError())
+            else:
+                next_deadline = min(next_deadline, call.deadline)
+        for group in self._under_way:
+            if not group.is_over:
+                if group.deadline <= now:
+                    group.end()
+                else:
+                    next_deadline = min(next_deadline, group.deadline)
+        if next_deadline < math.inf:
+            self._sweeper = loop.call_at(next_deadline, self._sweep, loop)
+
+    def _next_repeated(self) -> list[Call]:
         while self._again:
             call = self._again.popleft()
             if not call.future.done():
@@ -255,10 +206,10 @@ class Lane:
             self._keys.difference_update(call.values)
         return []
 
-    def _next_calls(self) -> list[_Call]:
+    def _next_calls(self) -> list[Call]:
         """Take the calls that leave next: of one kind, and none overtaking one for the same key."""
-        calls: list[_Call] = []
-        kept: list[_Call] = []
+        calls: list[Call] = []
+        kept: list[Call] = []
         held = set(self._keys)
         keys: set[str] = set()
         size = 0
@@ -319,12 +270,12 @@ class Lane:
                     call.alone = True
                 self._waiting.extendleft(reversed(group.calls))
                 return False
-            if verdict is Verdict.CONFLICT and group.is_parkable and self._park(group):
+            if verdict is Verdict.CONFLICT and self._writes and self._park(group, failure):
                 return True
         _fail(group.calls, failure)
         return False
 
-    def _park(self, group: Group) -> bool:
+    def _park(self, group: Group, conflict: Exception) -> bool:
         """Try a call again in a moment, if there is time. Until then it keeps its key alone."""
         loop = asyncio.get_running_loop()
         (call,) = group.calls
@@ -332,28 +283,34 @@ class Lane:
         if call.future.done() or loop.time() + pause >= call.deadline:
             return False
         call.conflicts += 1
-        self._parked += 1
-        loop.call_later(pause, self._unpark, group)
+        call.conflict = conflict
+        self._parked.add(call)
+        loop.call_later(pause, self._unpark, call)
         return True
 
-    def _unpark(self, group: Group) -> None:
-        self._parked -= 1
-        self._again.extend(group.calls)
+    def _unpark(self, call: Call) -> None:
+        self._parked.discard(call)
+        self._again.append(call)
         self._go_on()
 
 
-def _may_join(call: _Call, first: _Call, keys: set[str]) -> bool:
+def _may_join(call: Call, first: Call, keys: set[str]) -> bool:
     if call.alone or call.kind is not first.kind:
         return False
     return call.kind.merges or keys.isdisjoint(call.values)
 
 
-def _run_out(future: asyncio.Future[Any]) -> None:
-    if not future.done():
-        future.set_exception(OutOfTimeError())
+def _current_task(loop: asyncio.AbstractEventLoop) -> "asyncio.Task[Any]":
+    task = asyncio.current_task(loop)
+    assert task is not None
+    return task
 
 
-def _settle(calls: tuple[_Call, ...], results: Mapping[str, Any]) -> None:
+def _settle(calls: Sequence[Call], results: Mapping[str, Any]) -> None:
+    if len(calls) == 1:
+        if not calls[0].future.done():
+            calls[0].future.set_result(results)
+        return
     given: set[str] = set()
     for call in calls:
         share = call.kind.share
@@ -369,7 +326,7 @@ def _settle(calls: tuple[_Call, ...], results: Mapping[str, Any]) -> None:
             call.future.set_result(result)
 
 
-def _fail(calls: tuple[_Call, ...], error: BaseException) -> None:
+def _fail(calls: Sequence[Call], error: BaseException) -> None:
     for call in calls:
         if not call.future.done():
             call.future.set_exception(error)

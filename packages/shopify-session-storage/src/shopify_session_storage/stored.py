@@ -28,6 +28,15 @@ COLUMNS: Final = (
 """The keys of the property array in its order, which are the columns in SQL, too."""
 
 _KEYS: Final = frozenset(COLUMNS)
+_KEPT_EXACTLY: Final = (
+    "id",
+    "shop",
+    "state",
+    "is_online",
+    "scope",
+    "access_token",
+    "refresh_token",
+)
 
 
 def copy_session(session: Session) -> Session:
@@ -78,6 +87,16 @@ def has_same_tokens(stored: Session | None, expected: Session | None) -> bool:
     return (stored.access_token, stored.refresh_token) == (
         expected.access_token,
         expected.refresh_token,
+    )
+
+
+def is_same_write(stored: Session | None, written: Session) -> bool:
+    """Tell whether what is stored is what was *written*, in all that every layout keeps exactly.
+
+    For writes that may have taken effect although their connection was lost.
+    """
+    return stored is not None and all(
+        getattr(stored, name) == getattr(written, name) for name in _KEPT_EXACTLY
     )
 
 
