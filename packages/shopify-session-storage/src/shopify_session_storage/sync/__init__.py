@@ -1,0 +1,9 @@
+"""Storages for code that does not await: Django, Flask, Celery, scripts.
+
+One thread with one event loop does the work of the whole process, so that calls of many threads
+travel together and share one pool of connections. A forked child has a thread of its own.
+"""
+
+from shopify_session_storage.sync.storage import SyncSessionStorage
+
+__all__ = ["SyncSessionStorage"]

@@ -1,0 +1,177 @@
+"""The one event loop of a process, in a thread, and the way there from all other threads."""
+
+import asyncio
+import atexit
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from concurrent.futures import Future
+from contextlib import suppress
+from contextvars import copy_context
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+from weakref import WeakSet
+
+from shopify_session_storage.errors import SessionStorageUnavailableError
+from shopify_session_storage.forking import mutex, this_process
+
+_R = TypeVar("_R")
+
+# How long the end of the process waits until connections are closed.
+_END_SECONDS: Final = 5.0
+
+
+class Portal:
+    """An event loop in a daemon thread, for the process that made it."""
+
+    def __init__(self) -> None:
+        self.process = this_process()
+        self._loop = asyncio.new_event_loop()
+        self._to_close: WeakSet[Any] = WeakSet()
+        self._thread = threading.Thread(
+            target=self._serve, name="shopify-session-storage", daemon=True
+        )
+        self._thread.start()
+
+    def run(self, call: Callable[[], Coroutine[Any, Any, _R]], seconds: float | None) -> _R:
+        """Return what *call* comes to, on the portal's event loop, in the caller's context.
+
+        Raises:
+            RuntimeError: In a thread whose own event loop is running, which would stand still.
+            SessionStorageUnavailableError: After *seconds*. What has been sent may take effect.
+        """
+        _refuse_a_running_loop()
+        future: Future[_R] = Future()
+        tasks: list[asyncio.Task[_R]] = []
+        context = copy_context()
+
+        def begin() -> None:
+            if not future.cancelled():
+                task = self._loop.create_task(call(), context=context)
+                tasks.append(task)
+                task.add_done_callback(lambda task: _settle(future, task))
+
+        def end() -> None:
+            for task in tasks:
+                task.cancel()
+
+        self._loop.call_soon_threadsafe(begin)
+        try:
+            return future.result(seconds)
+        except BaseException as error:
+            if future.done() and not future.cancelled():
+                raise  # what the call came to
+            # Not only our own limit: a job queue's, or Ctrl-C, can end the wait at any moment.
+            future.cancel()
+            self._loop.call_soon_threadsafe(end)
+            if not isinstance(error, TimeoutError):
+                raise
+        raise SessionStorageUnavailableError(f"no answer within {seconds:g} s")
+
+    def iterate(self, items: AsyncIterator[_R], seconds: float | None) -> Iterator[_R]:
+        """Give the items of an async iterator, each when it is asked for."""
+        done = object()
+
+        async def step() -> Any:
+            return await anext(items, done)
+
+        while (item := self.run(step, seconds)) is not done:
+            yield item
+
+    def close_at_exit(self, closing: object) -> None:
+        """Call the async ``disconnect()`` of *closing* when the process ends."""
+        self._to_close.add(closing)
+
+    def end(self) -> None:
+        """Close what is open, and the event loop."""
+
+        async def close_all() -> None:
+            for closing in list(self._to_close):
+                with suppress(Exception):  # nobody is there any more who could act on it
+                    await closing.disconnect()
+
+        with suppress(Exception):
+            self.run(close_all, _END_SECONDS)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(_END_SECONDS)
+
+    def _serve(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+        self._loop.close()
+
+
+_portals: Final[list[Portal]] = []
+
+
+def portal() -> Portal:
+    """Return the portal of this process, made on first use and made anew after a fork.
+
+    Raises:
+        RuntimeError: Where threads are replaced by gevent or eventlet: there is no thread in which
+            an event loop could run.
+    """
+    if _portals and _portals[-1].process is this_process():
+        return _portals[-1]
+    _refuse_green_threads()
+    with mutex():
+        if not _portals or _portals[-1].process is not this_process():
+            # Those of the parent stay where they are: their finalizers must not run here.
+            _portals.append(Portal())
+        return _portals[-1]
+
+
+@atexit.register
+def _end() -> None:
+    if _portals and _portals[-1].process is this_process():
+        _portals[-1].end()
+
+
+def seconds_of(timeout: timedelta | None) -> float | None:
+    """Return a time limit in seconds.
+
+    Raises:
+        TypeError: If it is no timedelta.
+        ValueError: If it is not positive.
+    """
+    if timeout is None:
+        return None
+    if not isinstance(timeout, timedelta):
+        raise TypeError(f"timeout must be a timedelta or None, not {type(timeout).__name__}")
+    if timeout <= timedelta(0):
+        raise ValueError("timeout must be positive")
+    return timeout.total_seconds()
+
+
+def _settle(future: "Future[_R]", task: "asyncio.Task[_R]") -> None:
+    if task.cancelled():
+        future.cancel()
+    elif (error := task.exception()) is not None:
+        if not future.cancelled():
+            future.set_exception(error)
+    elif not future.cancelled():
+        future.set_result(task.result())
+
+
+def _refuse_a_running_loop() -> None:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        "an event loop is running in this thread, and would stand still; "
+        "await the storage itself, or call this in another thread (asyncio.to_thread)"
+    )
+
+
+def _refuse_green_threads() -> None:
+    for name, module in (("gevent", "gevent.monkey"), ("eventlet", "eventlet.patcher")):
+        patches = sys.modules.get(module)
+        if patches is None:
+            continue
+        check = getattr(patches, "is_module_patched" if name == "gevent" else "is_monkey_patched")
+        if check("threading" if name == "gevent" else "thread"):
+            raise RuntimeError(
+                f"{name} has replaced threads, so that there is none for an event loop; "
+                "use workers with real threads"
+            )

@@ -1,0 +1,229 @@
+"""The facade for code that does not await."""
+
+import asyncio
+import inspect
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import types
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import pytest
+from shopify_session_storage import SessionStorage, SessionStorageUnavailableError
+from shopify_session_storage.failures import failures_raised
+from shopify_session_storage.sync import SyncSessionStorage, portal
+from shopify_session_storage.testing import battery_of_tests
+from shopify_session_storage.testing.sessions import offline_session
+from shopify_session_storage_memory import MemorySessionStorage
+from shopify_session_storage_sqlite import SQLiteSessionStorage
+
+from .scripted import DriverError, ScriptedStorage
+from .test_lifecycle import in_a_child, needs_fork
+
+SESSION = offline_session("a.myshopify.com")
+METHODS = [
+    name
+    for name, member in inspect.getmembers(SessionStorage, inspect.isfunction)
+    if not name.startswith("_") and inspect.iscoroutinefunction(member)
+]
+
+
+class InThreads(SessionStorage):
+    """The facade as a storage again, each call in a thread of its own, for the battery."""
+
+    def __init__(self, facade):
+        self.facade = facade
+        self.conditional_writes = facade.conditional_writes
+        self.leases = facade.leases
+
+
+for name in METHODS:
+
+    async def call(self, *args, _name=name, **options):
+        return await asyncio.to_thread(getattr(self.facade, _name), *args, **options)
+
+    setattr(InThreads, name, call)
+InThreads.__abstractmethods__ = frozenset()
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_each_method_is_there_with_the_same_signature_and_does_not_await(name):
+    theirs = inspect.signature(getattr(SessionStorage, name))
+    mine = inspect.signature(getattr(SyncSessionStorage, name))
+    assert mine.parameters.keys() == theirs.parameters.keys()
+    for one, other in zip(mine.parameters.values(), theirs.parameters.values(), strict=True):
+        assert (one.kind, one.default, one.annotation) == (
+            other.kind, other.default, other.annotation,
+        )  # fmt: skip
+    assert mine.return_annotation == theirs.return_annotation
+    assert not inspect.iscoroutinefunction(getattr(SyncSessionStorage, name))
+
+
+@pytest.mark.parametrize("backend", ["memory", "sqlite"])
+def test_the_battery_passes_through_the_facade(backend, tmp_path):
+    memory = MemorySessionStorage()
+
+    def further(**options):
+        if backend == "memory":
+            return InThreads(SyncSessionStorage(memory))
+        return InThreads(SyncSessionStorage(SQLiteSessionStorage(tmp_path / "s.db", **options)))
+
+    asyncio.run(battery(further))
+
+
+async def battery(further):
+    with pytest.warns(UserWarning, match="could not run"):
+        report = await battery_of_tests(further)
+    assert len(report.passed) > 50
+
+
+def test_calls_of_many_threads_travel_together():
+    storage = ScriptedStorage()
+    facade = SyncSessionStorage(storage)
+    facade.ready()
+    gate = storage.hold("load")
+    with ThreadPoolExecutor(16) as pool:
+        loads = [pool.submit(facade.load_session, f"{number}") for number in range(16)]
+        while len(storage.under_way) < 1 or storage._lanes.loading._waiting.__len__() < 15:
+            time.sleep(0.01)
+        portal.portal()._loop.call_soon_threadsafe(gate.set)
+        assert [load.result(10) for load in loads] == [None] * 16
+    assert len(storage.arguments("load")) == 2
+
+
+def test_in_a_running_event_loop_it_is_refused_rather_than_blocking_it():
+    facade = SyncSessionStorage(MemorySessionStorage())
+
+    async def handler():
+        with pytest.raises(RuntimeError, match="an event loop is running in this thread"):
+            facade.load_session("a")
+        assert await asyncio.to_thread(facade.load_session, "a") is None
+
+    asyncio.run(handler())
+
+
+def test_a_call_ends_within_the_facades_time():
+    storage = ScriptedStorage()
+    facade = SyncSessionStorage(storage, timeout=timedelta(milliseconds=200))
+    facade.ready()
+    storage.hold("load")
+    began = time.monotonic()
+    with pytest.raises(SessionStorageUnavailableError, match=r"no answer within 0\.2 s"):
+        facade.load_session("a")
+    assert time.monotonic() - began < 2
+    storage.gates.clear()
+    assert facade.load_session("b") is None
+
+
+@pytest.mark.parametrize(
+    ("timeout", "error"),
+    [(30, TypeError), ("30", TypeError), (timedelta(0), ValueError)],
+)
+def test_a_timeout_that_is_none_is_refused(timeout, error):
+    with pytest.raises(error, match="timeout must be"):
+        SyncSessionStorage(MemorySessionStorage(), timeout=timeout)
+
+
+def test_something_else_than_a_storage_is_refused():
+    with pytest.raises(TypeError, match="must be a SessionStorage, not str"):
+        SyncSessionStorage("sqlite:///a.db")
+
+
+def test_the_callers_context_goes_along():
+    storage = ScriptedStorage(on_error="log")
+    storage.failing["load"] = lambda _: DriverError()
+    facade = SyncSessionStorage(storage)
+    assert facade.load_session("a") is None
+    with failures_raised(), pytest.raises(SessionStorageUnavailableError):
+        facade.load_session("a")
+
+
+def test_bad_arguments_raise_here_too():
+    facade = SyncSessionStorage(MemorySessionStorage())
+    with pytest.raises(TypeError):
+        facade.load_session(1)
+    with pytest.raises(ValueError, match="must not be empty"):
+        facade.load_session("")
+
+
+def test_what_waits_is_ended_by_a_signals_handler():
+    """A job queue's time limit is an exception in the main thread."""
+    storage = ScriptedStorage()
+    facade = SyncSessionStorage(storage)
+    facade.ready()
+    storage.hold("load")
+
+    def over(*_):
+        raise InterruptedError("the job's time is over")
+
+    previous = signal.signal(signal.SIGALRM, over)
+    signal.setitimer(signal.ITIMER_REAL, 0.2)
+    try:
+        with pytest.raises(InterruptedError, match="time is over"):
+            facade.load_session("a")
+    finally:
+        signal.signal(signal.SIGALRM, previous)
+    storage.gates.clear()
+    assert facade.load_session("b") is None
+
+
+@needs_fork
+def test_forked_children_and_their_parent_go_on_side_by_side(tmp_path):
+    facade = SyncSessionStorage(SQLiteSessionStorage(tmp_path / "s.db", on_error="raise"))
+    facade.store_session(SESSION)
+
+    def work():
+        def one(number):
+            session = offline_session(f"{os.getpid()}-{number}.myshopify.com")
+            assert facade.store_session(session)
+            return facade.load_session(session.id).equals(session)
+
+        with ThreadPoolExecutor(8) as pool:
+            return str(set(pool.map(one, range(100))))
+
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(in_a_child(work))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    assert work() == "{True}"
+    for thread in threads:
+        thread.join()
+    assert answers == ["{True}"] * 4
+    facade.disconnect()
+
+
+def test_at_the_end_of_the_process_connections_are_closed():
+    program = """
+from shopify_session_storage.sync import SyncSessionStorage
+from shopify_session_storage_memory import MemorySessionStorage
+
+class Told(MemorySessionStorage):
+    async def _close(self):
+        print("closed")
+
+facade = SyncSessionStorage(Told())
+facade.ready()
+print("done")
+"""
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert ended.stdout.split() == ["done", "closed"]
+    assert ended.stderr == ""
+
+
+@pytest.mark.parametrize("name", ["gevent", "eventlet"])
+def test_green_threads_are_refused_with_a_clear_error(name, monkeypatch):
+    module, check = {
+        "gevent": ("gevent.monkey", "is_module_patched"),
+        "eventlet": ("eventlet.patcher", "is_monkey_patched"),
+    }[name]
+    monkeypatch.setattr(portal, "_portals", [])
+    monkeypatch.setitem(sys.modules, module, types.SimpleNamespace(**{check: lambda _: True}))
+    with pytest.raises(RuntimeError, match=f"{name} has replaced threads"):
+        SyncSessionStorage(MemorySessionStorage()).ready()
