@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a server: counts round trips, and cuts connections."""
+"""A TCP proxy in front of a server: counts round trips, cuts connections, lets them freeze."""
 
 import asyncio
 from types import TracebackType
@@ -18,6 +18,8 @@ class Proxy:
         self._host, self._server_port = host, port
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._flows = asyncio.Event()
+        self._flows.set()
         self.port = 0
         self.round_trips = 0
         self.connections = 0
@@ -33,8 +35,7 @@ class Proxy:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._server.close()
-        self.cut()
+        self.refuse()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -42,6 +43,19 @@ class Proxy:
     def reset(self) -> None:
         """Start counting anew."""
         self.round_trips = self.connections = 0
+
+    def refuse(self) -> None:
+        """Break every connection, and take no new ones any more."""
+        self._server.close()
+        self.cut()
+
+    def freeze(self) -> None:
+        """Let nothing through any more, on any connection, without telling anybody."""
+        self._flows.clear()
+
+    def thaw(self) -> None:
+        """Let everything through again."""
+        self._flows.set()
 
     def cut(self) -> None:
         """Break every connection at once, as a network does."""
@@ -66,6 +80,7 @@ class Proxy:
         async def to_server() -> None:
             nonlocal asks
             while data := await reader.read(65536):
+                await self._flows.wait()
                 if asks:
                     self.round_trips += 1
                     asks = False
@@ -75,6 +90,7 @@ class Proxy:
         async def to_client() -> None:
             nonlocal asks
             while data := await server_reader.read(65536):
+                await self._flows.wait()
                 asks = True
                 writer.write(data)
             writer.close()
