@@ -32,6 +32,7 @@ from shopify_session_storage.migrations import (
     SessionStorageMigratorOptions,
     SqlConnection,
 )
+from shopify_session_storage.pages import SessionPage
 from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
 from shopify_session_storage.sql.storage import SqlSessionStorage
@@ -69,6 +70,7 @@ __all__ = [
     "RdbmsSessionStorageMigratorOptions",
     "RdbmsSessionStorageOptions",
     "Session",
+    "SessionPage",
     "SessionStorage",
     "SessionStorageError",
     "SessionStorageMigrator",

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import Any, Final, TypeVar
@@ -27,7 +27,9 @@ from shopify_session_storage.failures import (
     hide_locals,
     own_copy,
 )
+from shopify_session_storage.hooks import AdapterHooks
 from shopify_session_storage.lifecycle import Lifecycle
+from shopify_session_storage.pages import SessionPage, check_scan
 from shopify_session_storage.session import Session
 from shopify_session_storage.stored import copy_session, stored_session
 
@@ -70,6 +72,8 @@ class BaseSessionStorage(GroupedCalls):
             Delete each that still has expected's tokens; return the ids that have others now.
             The defaults of both read first, and know of the writes of this object alone. With
             atomic steps of the backend in their place, set conditional_writes = "backend".
+        async def _scan(self, after: str | None, batch: int) -> SessionPage
+            Return a page of all sessions, by key. Without it, scan_sessions() raises.
         async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool
         async def _release_lease(self, name: str, holder: str) -> None
             Leases; those of the default are known to this object alone. With leases that the
@@ -216,6 +220,25 @@ class BaseSessionStorage(GroupedCalls):
             results = await lanes.writing.call(self._compared_deletes, values, size)
         deleted: bool = results[expected.id]
         return deleted
+
+    def scan_sessions(
+        self, *, after: str | None = None, batch: int = 500
+    ) -> AsyncIterator[SessionPage]:
+        check_scan(after, batch)
+        if type(self)._scan is AdapterHooks._scan:
+            raise NotImplementedError(f"{type(self).__name__} cannot be walked through")
+        return self._pages(after, batch)
+
+    async def _pages(self, after: str | None, batch: int) -> AsyncIterator[SessionPage]:
+        while True:
+            with self._raising("walk through the sessions"):
+                lanes = await self._lifecycle.opened()
+                results = await lanes.scanning.call(self._scans, {"": (after, batch)})
+            page: SessionPage = results[""]
+            after = page.after  # what the caller does with the page is the caller's
+            yield page
+            if after is None:
+                return
 
     async def acquire_lease(self, name: str, holder: str, ttl: timedelta) -> bool:
         milliseconds = check_lease(name, holder, ttl)

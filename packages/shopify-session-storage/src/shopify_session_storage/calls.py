@@ -8,6 +8,7 @@ from shopify_session_storage.attempts import attempt
 from shopify_session_storage.grouping import Lane
 from shopify_session_storage.groups import Group, Kind
 from shopify_session_storage.hooks import AdapterHooks
+from shopify_session_storage.pages import SessionPage
 from shopify_session_storage.session import Session
 from shopify_session_storage.stored import copy_session, is_same_write
 
@@ -20,6 +21,7 @@ class Lanes:
     finding: Lane
     writing: Lane
     leasing: Lane
+    scanning: Lane
     pinging: Lane
 
     async def drain(self) -> None:
@@ -42,6 +44,7 @@ class GroupedCalls(AdapterHooks):
         self._compared_deletes = Kind(self._send_compared_deletes, merges=False)
         self._acquisitions = Kind(self._send_acquisition, alone=True)
         self._releases = Kind(self._send_release, alone=True)
+        self._scans = Kind(self._send_scan, alone=True)
         self._pings = Kind(self._send_pings)
         self._lanes: Lanes
 
@@ -52,6 +55,7 @@ class GroupedCalls(AdapterHooks):
             finding=self._lane(items=self.max_group_shops),
             writing=self._lane(writes=True),
             leasing=self._lane(writes=True),
+            scanning=self._lane(),
             pinging=self._lane(),
         )
         return self._lanes
@@ -126,6 +130,11 @@ class GroupedCalls(AdapterHooks):
         ((name, holder),) = group.values.items()
         await attempt(self, group, lambda _: self._release_lease(name, holder), None)
         return {}
+
+    async def _send_scan(self, group: Group) -> Mapping[str, SessionPage]:
+        ((after, batch),) = group.values.values()
+        page = await attempt(self, group, lambda _: self._scan(after, batch), None)
+        return dict.fromkeys(group.values, page)
 
     async def _send_pings(self, group: Group) -> Mapping[str, None]:
         await attempt(self, group, lambda _: self._ping(), None)

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from shopify_session_storage.errors import CorruptSessionError
 from shopify_session_storage.failures import Verdict
+from shopify_session_storage.pages import SessionPage
 from shopify_session_storage.session import Session
 from shopify_session_storage.storage import SessionStorage
 from shopify_session_storage.stored import has_same_tokens
@@ -93,6 +94,14 @@ class AdapterHooks(SessionStorage):
         if deleted := [id for id in stored if id not in others]:
             await self._delete(deleted)
         return others
+
+    async def _scan(self, after: str | None, batch: int) -> SessionPage:
+        """Return the page after *after*, of about *batch* sessions.
+
+        Raises:
+            ValueError: If *after* is none of this storage's.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot be walked through")
 
     async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
         """Take or renew a lease, and tell whether *holder* has it.

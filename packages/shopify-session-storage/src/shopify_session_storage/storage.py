@@ -1,7 +1,7 @@
 """The interface of every session storage."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from types import TracebackType
 from typing import Literal, Self
@@ -13,6 +13,7 @@ from shopify_session_storage.checks import (
 )
 from shopify_session_storage.errors import SessionStorageUnavailableError
 from shopify_session_storage.forking import this_process
+from shopify_session_storage.pages import SessionPage
 from shopify_session_storage.process import ProcessLocks
 from shopify_session_storage.session import Session
 from shopify_session_storage.stored import has_same_tokens
@@ -109,6 +110,32 @@ class SessionStorage(ABC):
             SessionStorageError: If the backend failed and the storage raises failures; one that
                 logs them returns an empty list.
         """
+
+    def scan_sessions(
+        self, *, after: str | None = None, batch: int = 500
+    ) -> AsyncIterator[SessionPage]:
+        """Walk through all that is stored, a page at a time, in no order that means anything.
+
+        A session that is there throughout is seen at least once; one that is stored, changed or
+        deleted meanwhile may be seen or not. One page is in memory at a time, and each is read by
+        key or by the backend's own cursor.
+
+        Args:
+            after: Where to begin: the ``after`` of a page, also of another process's; None for
+                the beginning.
+            batch: About how many sessions a page has, from 1 to 10,000.
+
+        Returns:
+            An async iterator of pages. The last one has no ``after``.
+
+        Raises:
+            NotImplementedError: If the storage cannot be walked through.
+            TypeError: If an argument is of another type.
+            ValueError: If *batch* is out of range, or *after* is from another kind of storage.
+            SessionStorageError: From the iterator, if the backend failed, whatever ``on_error``
+                says: an empty page must mean the end.
+        """
+        raise NotImplementedError(f"{type(self).__name__} cannot be walked through")
 
     async def compare_and_store(self, session: Session, expected: Session | None) -> bool:
         """Store *session* only if nobody has changed its tokens since *expected* was read.

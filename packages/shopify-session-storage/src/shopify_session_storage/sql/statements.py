@@ -19,7 +19,8 @@ class SqlStatements(SqlTables):
         self._id, self._shop = columns[:2]
         updates = ", ".join(f"{name} = {dialect.inserted(name)}" for name in columns[1:])
         names = ", ".join(columns)
-        self._select = f"SELECT {names} FROM {self._quoted} WHERE "
+        self._select_all = f"SELECT {names} FROM {self._quoted}"
+        self._select = f"{self._select_all} WHERE "
         self._delete_from = f"DELETE FROM {self._quoted} WHERE "
         self._insert = f"INSERT INTO {self._quoted} ({names}) "
         self._update = f" {dialect.upsert} {updates}"
@@ -53,6 +54,15 @@ class SqlStatements(SqlTables):
         )
         self._release = (
             f"DELETE FROM {self._quoted_leases} WHERE name = {name} AND holder = {holder}"
+        )
+
+    def _page_after(self, after: str | None, batch: int) -> tuple[str, Sequence[Any]]:
+        """Return the query for a page of sessions in the order of the primary key."""
+        rest = f" ORDER BY {self._id} LIMIT {batch}"
+        if after is None:
+            return self._select_all + rest, ()
+        return f"{self._select_all} WHERE {self._id} > {self.dialect.placeholder(1)}{rest}", (
+            after,
         )
 
     def _is_one_of(self, column: str, values: Sequence[str]) -> tuple[str, Sequence[Any]]:

@@ -4,14 +4,16 @@ An adapter adds its connection and its :class:`Dialect`.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from shopify_session_storage.base import DEFAULT_TIMEOUT
+from shopify_session_storage.errors import CorruptSessionError
 from shopify_session_storage.failures import OnError
 from shopify_session_storage.javascript import to_milliseconds
 from shopify_session_storage.migrations import RdbmsSessionStorageMigratorOptions
+from shopify_session_storage.pages import SessionPage
 from shopify_session_storage.session import AssociatedUser, Session
 from shopify_session_storage.sql.statements import SqlStatements
 from shopify_session_storage.stored import read_stored, session_from_values
@@ -107,6 +109,15 @@ class SqlSessionStorage(SqlStatements):
             await self._ensure_leases()
         await self._execute(self._release, (name, holder))
 
+    async def _scan(self, after: str | None, batch: int) -> SessionPage:
+        sql, parameters = self._page_after(after, batch)
+        rows = list(await self._fetch(sql, parameters))
+        page = [_read_or_id(self._to_session, row) for row in self._decoded(rows)]
+        sessions = [one for one in page if isinstance(one, Session)]
+        corrupt = [one for one in page if isinstance(one, str)]
+        last = self._decoded(rows[-1:])[0][0] if len(rows) == batch else None
+        return SessionPage(sessions, corrupt, last)
+
     def _to_row(self, session: Session) -> tuple[Any, ...]:
         """Return the values of :data:`COLUMNS`."""
         info = session.online_access_info
@@ -131,12 +142,24 @@ class SqlSessionStorage(SqlStatements):
             user.collaborator,
         )
 
+    def _decoded(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """Return the values of :data:`COLUMNS` for each row that ``_fetch`` gives."""
+        return rows
+
     def _read(self, rows: Iterable[Sequence[Any]]) -> list[Session]:
-        return [read_stored(self._to_session, row, row[0]) for row in rows]
+        return [read_stored(self._to_session, row, row[0]) for row in self._decoded(list(rows))]
 
     def _to_session(self, row: Sequence[Any]) -> Session:
         dialect = self.dialect
         return session_from_values(row, dialect.expires_unit, dialect.refresh_token_expires_unit)
+
+
+def _read_or_id(read: Callable[[Sequence[Any]], Session], row: Sequence[Any]) -> Session | str:
+    """Return the session of a row, or its id if the row cannot be read."""
+    try:
+        return read_stored(read, row, row[0])
+    except CorruptSessionError:
+        return str(row[0])
 
 
 def _to_units(date: datetime | None, unit: int) -> int | None:

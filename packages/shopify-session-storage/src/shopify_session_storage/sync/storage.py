@@ -1,10 +1,11 @@
 """A session storage whose methods block."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from shopify_session_storage.pages import SessionPage
 from shopify_session_storage.session import Session
 from shopify_session_storage.storage import Level, SessionStorage
 from shopify_session_storage.sync.portal import portal, seconds_of
@@ -76,6 +77,11 @@ class SyncSessionStorage:
     def find_sessions_by_shop(self, shop: str) -> list[Session]:
         """See :meth:`SessionStorage.find_sessions_by_shop`."""
         return self._run(lambda: self._storage.find_sessions_by_shop(shop))
+
+    def scan_sessions(self, *, after: str | None = None, batch: int = 500) -> Iterator[SessionPage]:
+        """See :meth:`SessionStorage.scan_sessions`."""
+        pages = self._storage.scan_sessions(after=after, batch=batch)
+        return portal().iterate(pages, self._seconds)
 
     def compare_and_store(self, session: Session, expected: Session | None) -> bool:
         """See :meth:`SessionStorage.compare_and_store`."""
