@@ -33,6 +33,7 @@ from shopify_session_storage.migrations import (
     SqlConnection,
 )
 from shopify_session_storage.pages import SessionPage
+from shopify_session_storage.retention import PurgeReport
 from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
 from shopify_session_storage.sql.storage import SqlSessionStorage
@@ -66,6 +67,7 @@ __all__ = [
     "MigrationOperation",
     "OnError",
     "OnlineAccessInfo",
+    "PurgeReport",
     "RdbmsSessionStorageMigrator",
     "RdbmsSessionStorageMigratorOptions",
     "RdbmsSessionStorageOptions",

@@ -2,9 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from shopify_session_storage.checks import (
     check_comparison,
@@ -17,6 +17,9 @@ from shopify_session_storage.pages import SessionPage
 from shopify_session_storage.process import ProcessLocks
 from shopify_session_storage.session import Session
 from shopify_session_storage.stored import has_same_tokens
+
+if TYPE_CHECKING:  # it builds on this module
+    from shopify_session_storage.retention import PurgeReport
 
 Level = Literal["backend", "process"]
 
@@ -136,6 +139,43 @@ class SessionStorage(ABC):
                 says: an empty page must mean the end.
         """
         raise NotImplementedError(f"{type(self).__name__} cannot be walked through")
+
+    async def purge_expired(
+        self,
+        *,
+        before: datetime | None = None,
+        offline: bool = False,
+        batch: int = 500,
+        dry_run: bool = False,
+    ) -> "PurgeReport":
+        """Delete the sessions that are of no use to anybody any more.
+
+        Walks through all of them by :meth:`scan_sessions`, and deletes by
+        :meth:`compare_and_delete`, so that what is refreshed meanwhile stays. A live refresh token
+        is never deleted. If it is interrupted, call it again.
+
+        Args:
+            before: What expired before this moment, timezone-aware; None for a day ago.
+            offline: Whether to delete offline sessions, too, whose access token and refresh token
+                have both expired, or that expire and have no refresh token.
+            batch: About how many sessions are read, and deleted, at a time.
+            dry_run: Whether to count them only.
+
+        Returns:
+            How many sessions were examined, and deleted.
+
+        Raises:
+            NotImplementedError: If the storage cannot be walked through.
+            TypeError: If an argument is of another type.
+            ValueError: If *before* has no time zone or lies in the future, or *batch* is out of
+                range.
+            SessionStorageError: If the backend failed, whatever ``on_error`` says.
+        """
+        from shopify_session_storage.retention import purge_expired
+
+        return await purge_expired(
+            self, before=before, offline=offline, batch=batch, dry_run=dry_run
+        )
 
     async def compare_and_store(self, session: Session, expected: Session | None) -> bool:
         """Store *session* only if nobody has changed its tokens since *expected* was read.

@@ -1,11 +1,12 @@
 """A session storage whose methods block."""
 
 from collections.abc import Callable, Coroutine, Iterable, Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from shopify_session_storage.pages import SessionPage
+from shopify_session_storage.retention import PurgeReport
 from shopify_session_storage.session import Session
 from shopify_session_storage.storage import Level, SessionStorage
 from shopify_session_storage.sync.portal import portal, seconds_of
@@ -82,6 +83,22 @@ class SyncSessionStorage:
         """See :meth:`SessionStorage.scan_sessions`."""
         pages = self._storage.scan_sessions(after=after, batch=batch)
         return portal().iterate(pages, self._seconds)
+
+    def purge_expired(
+        self,
+        *,
+        before: datetime | None = None,
+        offline: bool = False,
+        batch: int = 500,
+        dry_run: bool = False,
+    ) -> PurgeReport:
+        """See :meth:`SessionStorage.purge_expired`. It takes as long as it takes."""
+        return portal().run(
+            lambda: self._storage.purge_expired(
+                before=before, offline=offline, batch=batch, dry_run=dry_run
+            ),
+            None,
+        )
 
     def compare_and_store(self, session: Session, expected: Session | None) -> bool:
         """See :meth:`SessionStorage.compare_and_store`."""
