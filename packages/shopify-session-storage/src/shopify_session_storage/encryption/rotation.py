@@ -1,0 +1,62 @@
+"""Sealing what is stored with the key that seals now."""
+
+import asyncio
+from dataclasses import dataclass
+
+from shopify_session_storage.encryption.cipher import DecryptionError
+from shopify_session_storage.encryption.sealing import is_current, opened, sealed
+from shopify_session_storage.encryption.storage import EncryptedSessionStorage
+from shopify_session_storage.session import Session
+
+
+@dataclass(frozen=True)
+class ReencryptReport:
+    """What :func:`reencrypt` came to.
+
+    Attributes:
+        examined: How many sessions it has looked at.
+        sealed: How many it has sealed anew.
+        changed: How many somebody else has changed meanwhile: with the key that seals now, if every
+            process has it.
+        failed: The ids of those that cannot be read or decrypted. They are left as they are.
+    """
+
+    examined: int
+    sealed: int
+    changed: int
+    failed: tuple[str, ...]
+
+
+async def reencrypt(storage: EncryptedSessionStorage, *, batch: int = 500) -> ReencryptReport:
+    """Seal every token that is stored in plain text, or with another key than the primary one.
+
+    Walks through the storage and writes by comparison, so that readers and writers go on. To
+    rotate a key: add the new one to every process, not as the primary; then make it the primary
+    one everywhere; then call this; then take the old one away. If it is interrupted, call it again.
+
+    Raises:
+        NotImplementedError: If the storage cannot be walked through.
+        SessionStorageError: If the backend failed, whatever ``on_error`` says.
+    """
+    examined = anew = changed = 0
+    failed: list[str] = []
+
+    async def one(raw: Session) -> bool:
+        plain = await opened(storage.cipher, raw, "accept")
+        return await storage.wrapped.compare_and_store(await sealed(storage.cipher, plain), raw)
+
+    async for page in storage.wrapped.scan_sessions(batch=batch):
+        examined += len(page.sessions) + len(page.corrupt)
+        failed += page.corrupt
+        due = [raw for raw in page.sessions if not is_current(storage.cipher, raw)]
+        outcomes = await asyncio.gather(*map(one, due), return_exceptions=True)
+        for raw, outcome in zip(due, outcomes, strict=True):
+            if isinstance(outcome, DecryptionError):
+                failed.append(raw.id)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            elif outcome:
+                anew += 1
+            else:
+                changed += 1
+    return ReencryptReport(examined, anew, changed, tuple(failed))

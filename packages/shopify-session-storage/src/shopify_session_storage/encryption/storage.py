@@ -1,0 +1,177 @@
+"""A storage around another one, which gets to see no token."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from shopify_session_storage.checks import check_comparison, check_expected, check_session
+from shopify_session_storage.encryption.cipher import Cipher, DecryptionError
+from shopify_session_storage.encryption.sealing import Plaintext, opened, sealed
+from shopify_session_storage.errors import SessionStorageUnavailableError
+from shopify_session_storage.failures import failures_raised
+from shopify_session_storage.pages import SessionPage
+from shopify_session_storage.retention import PurgeReport
+from shopify_session_storage.session import Session
+from shopify_session_storage.storage import Level, SessionStorage
+from shopify_session_storage.stored import has_same_tokens
+
+# Each further try means that somebody has sealed the same tokens anew since the last one. In
+# seconds, how long it waits at most.
+_PAUSES: Final = (*(0.001 * 2**n for n in range(6)), *[0.05] * 60)
+
+
+class EncryptedSessionStorage(SessionStorage):
+    """Keeps the tokens of sessions encrypted in another storage.
+
+    Access token and refresh token are sealed before they get there, each bound to its session's
+    id, its shop and its field: what is moved to another row does not open. All else is stored as
+    it is. Comparisons keep their promise while keys are rotated; each takes one load more.
+
+    Args:
+        storage: Where the sessions are kept. Its own limits apply to what is sealed, which takes
+            a third more space than the token, and 40 characters.
+        cipher: A :class:`Keyring`, or a :class:`Cipher` of your own.
+        plaintext: Whether to ``"accept"`` tokens that are stored unencrypted, which are sealed when
+            they are stored again, or to ``"refuse"`` them.
+
+    Raises:
+        TypeError: If *storage* is not a SessionStorage.
+        ValueError: If *plaintext* is something else.
+        DecryptionError: From every method that reads, whatever ``on_error`` says, if a token cannot
+            be opened.
+    """
+
+    def __init__(
+        self, storage: SessionStorage, cipher: Cipher, *, plaintext: Plaintext = "accept"
+    ) -> None:
+        if not isinstance(storage, SessionStorage):
+            raise TypeError(f"storage must be a SessionStorage, not {type(storage).__name__}")
+        if plaintext not in ("accept", "refuse"):
+            raise ValueError(f'plaintext must be "accept" or "refuse", not {plaintext!r}')
+        self.wrapped = storage
+        self.cipher = cipher
+        self._plaintext: Plaintext = plaintext
+
+    def __repr__(self) -> str:
+        return f"EncryptedSessionStorage({self.wrapped!r})"
+
+    @property
+    def conditional_writes(self) -> Level:  # type: ignore[override]  # that of the storage within
+        """See :class:`SessionStorage`."""
+        return self.wrapped.conditional_writes
+
+    @property
+    def leases(self) -> Level:  # type: ignore[override]
+        """See :class:`SessionStorage`."""
+        return self.wrapped.leases
+
+    async def store_session(self, session: Session) -> bool:
+        check_session(session)
+        return await self.wrapped.store_session(await sealed(self.cipher, session))
+
+    async def load_session(self, id: str) -> Session | None:
+        session = await self.wrapped.load_session(id)
+        return None if session is None else await self._opened(session)
+
+    async def delete_session(self, id: str) -> bool:
+        return await self.wrapped.delete_session(id)
+
+    async def delete_sessions(self, ids: Iterable[str]) -> bool:
+        return await self.wrapped.delete_sessions(ids)
+
+    async def find_sessions_by_shop(self, shop: str) -> list[Session]:
+        found = await self.wrapped.find_sessions_by_shop(shop)
+        return [await self._opened(session) for session in found]
+
+    def scan_sessions(
+        self, *, after: str | None = None, batch: int = 500
+    ) -> AsyncIterator[SessionPage]:
+        return self._opened_pages(self.wrapped.scan_sessions(after=after, batch=batch))
+
+    async def purge_expired(
+        self,
+        *,
+        before: datetime | None = None,
+        offline: bool = False,
+        batch: int = 500,
+        dry_run: bool = False,
+    ) -> PurgeReport:
+        # Whether a session is dead shows without its tokens.
+        return await self.wrapped.purge_expired(
+            before=before, offline=offline, batch=batch, dry_run=dry_run
+        )
+
+    async def compare_and_store(self, session: Session, expected: Session | None) -> bool:
+        check_comparison(session, expected)
+        new = await sealed(self.cipher, session)
+        if expected is None:
+            return await self.wrapped.compare_and_store(new, None)
+        for pause in _PAUSES:
+            found = await self._still_there(expected)
+            if found is None:
+                return False
+            if await self.wrapped.compare_and_store(new, found):
+                return True
+            await asyncio.sleep(random.uniform(0, pause))  # noqa: S311
+        raise _too_often(session)
+
+    async def compare_and_delete(self, expected: Session) -> bool:
+        check_expected(expected)
+        for pause in _PAUSES:
+            found = await self._raw(expected.id)
+            if found is None:
+                return True
+            if not has_same_tokens(await self._opened(found), expected):
+                return False
+            if await self.wrapped.compare_and_delete(found):
+                return True
+            await asyncio.sleep(random.uniform(0, pause))  # noqa: S311
+        raise _too_often(expected)
+
+    async def acquire_lease(self, name: str, holder: str, ttl: timedelta) -> bool:
+        return await self.wrapped.acquire_lease(name, holder, ttl)
+
+    async def release_lease(self, name: str, holder: str) -> None:
+        await self.wrapped.release_lease(name, holder)
+
+    async def ready(self) -> None:
+        await self.wrapped.ready()
+
+    async def is_ready(self) -> bool:
+        return await self.wrapped.is_ready()
+
+    async def disconnect(self) -> None:
+        await self.wrapped.disconnect()
+
+    async def _opened(self, session: Session) -> Session:
+        return await opened(self.cipher, session, self._plaintext)
+
+    async def _opened_pages(self, pages: AsyncIterator[SessionPage]) -> AsyncIterator[SessionPage]:
+        async for page in pages:
+            sessions, corrupt = [], list(page.corrupt)
+            for session in page.sessions:
+                try:
+                    sessions.append(await self._opened(session))
+                except DecryptionError:
+                    corrupt.append(session.id)
+            yield replace(page, sessions=sessions, corrupt=corrupt)
+
+    async def _raw(self, id: str) -> Session | None:
+        with failures_raised():  # an outage must not look as if nothing were stored
+            return await self.wrapped.load_session(id)
+
+    async def _still_there(self, expected: Session) -> Session | None:
+        """Return what is stored, as it is, if its tokens are those of *expected*."""
+        found = await self._raw(expected.id)
+        if found is None or not has_same_tokens(await self._opened(found), expected):
+            return None
+        return found
+
+
+def _too_often(session: Session) -> SessionStorageUnavailableError:
+    return SessionStorageUnavailableError(
+        f"session {session.id!r} was encrypted anew {len(_PAUSES)} times while it was being compared"
+    )
