@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+import redis as sync_redis
 from redis.asyncio import Redis
 from servers.proxy import Proxy
 from shopify_session_storage_redis import RedisSessionStorage
@@ -46,3 +47,17 @@ def through(proxy: Proxy, url: str) -> str:
     parts = urlsplit(url)
     login = parts.netloc.rpartition("@")[0]
     return urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{proxy.port}"))
+
+
+@pytest.fixture(params=["one server", "cluster"])
+def any_url(request):
+    """Return the URL of one server, and that of a cluster."""
+    name = "redis_url" if request.param == "one server" else "redis_cluster_url"
+    return request.getfixturevalue(name)
+
+
+def raw_of(url: str) -> sync_redis.Redis:
+    if url.startswith("redis+cluster"):
+        plain = url.replace("redis+cluster", "redis")
+        return sync_redis.RedisCluster.from_url(plain, decode_responses=True)
+    return sync_redis.Redis.from_url(url, decode_responses=True)

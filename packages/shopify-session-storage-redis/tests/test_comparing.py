@@ -19,11 +19,6 @@ NEWER = replace(SESSION, access_token="newer")
 MINUTE = timedelta(minutes=1)
 
 
-@pytest.fixture(params=["redis_url", "redis_cluster_url"])
-def any_url(request):
-    return request.getfixturevalue(request.param)
-
-
 def test_two_processes_count_together(any_url, prefix):
     count_in_processes(any_url, {"session_key_prefix": prefix, "on_error": "raise"})
 
