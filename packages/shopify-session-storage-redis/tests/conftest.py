@@ -10,6 +10,8 @@ from redis.asyncio import Redis
 from servers.proxy import Proxy
 from shopify_session_storage_redis import RedisSessionStorage
 
+from .meddling import Meddler
+
 
 @pytest.fixture
 def prefix() -> str:
@@ -40,6 +42,13 @@ async def proxy(redis_url):
     parts = urlsplit(redis_url)
     async with Proxy(parts.hostname, parts.port or 6379) as proxy:
         yield proxy
+
+
+@pytest_asyncio.fixture
+async def meddler(redis_url):
+    """Return a proxy in front of the server that is up to no good."""
+    async with Meddler(redis_url) as meddler:
+        yield meddler
 
 
 def through(proxy: Proxy, url: str) -> str:

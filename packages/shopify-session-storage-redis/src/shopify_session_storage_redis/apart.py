@@ -1,12 +1,12 @@
 """Keys on different nodes: the session changes first, then the list, each in one atomic step."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
 from shopify_session_storage import CorruptSessionError, Session, dump_session_json
 
-from shopify_session_storage_redis.client import SCRIPTS
-from shopify_session_storage_redis.records import read
+from shopify_session_storage_redis.records import read, tokens_of
+from shopify_session_storage_redis.scripts import SCRIPTS
 from shopify_session_storage_redis.way import Changes, Way
 
 
@@ -58,12 +58,26 @@ class Apart(Way):
         return await self._change_lists(changes) or conflict
 
     async def delete(self, ids: Sequence[str]) -> None:
-        shops = await self._client.each([SCRIPTS["take"].on([self._keys.key(id)]) for id in ids])
+        await self._take(ids, [[]] * len(ids))
+
+    async def compare_and_delete(self, expected: Sequence[Session]) -> list[str]:
+        return await self._take([session.id for session in expected], map(tokens_of, expected))
+
+    async def _take(self, ids: Sequence[str], tokens: Iterable[Sequence[bytes]]) -> list[str]:
+        """Delete sessions, of those with tokens only what has them; return the ids of the rest."""
+        take = SCRIPTS["take"]
+        answers = await self._client.each(
+            [take.on([self._keys.key(id)], *those) for id, those in zip(ids, tokens, strict=True)]
+        )
         changes = Changes()
-        for id, shop in zip(ids, shops, strict=True):
-            if shop:
+        others = []
+        for id, (word, shop) in zip(ids, answers, strict=True):
+            if word == b"other":
+                others.append(id)
+            elif shop:
                 changes.remove(shop, id)
         await self._change_lists(changes)
+        return others
 
     async def _change_lists(self, changes: Changes) -> Sequence[bytes] | None:
         """Change the lists of shops, and return one of the keys in the way, if there are some."""

@@ -15,7 +15,8 @@ from shopify_session_storage import (
     read_session_json,
 )
 
-from shopify_session_storage_redis.client import SCRIPTS, Client
+from shopify_session_storage_redis.client import Client
+from shopify_session_storage_redis.scripts import SCRIPTS
 
 JAVASCRIPT_NAME: Final = "migrateToVersion1_0_1"
 

@@ -69,7 +69,7 @@ def read(value: bytes | None, id: str) -> Session | None:
 
 
 def tokens_of(session: Session | None) -> list[bytes]:
-    """Spell the tokens of a session for compare.lua."""
+    """Spell the tokens of a session as spelled_tokens() in common.lua does."""
     if session is None:
         return [b"-", b"-"]
     tokens = (session.access_token, session.refresh_token)

@@ -5,8 +5,8 @@ from typing import Any
 
 from shopify_session_storage import Session, dump_session_json
 
-from shopify_session_storage_redis.client import SCRIPTS
-from shopify_session_storage_redis.records import Listed, names_in, unreadable
+from shopify_session_storage_redis.records import Listed, names_in, tokens_of, unreadable
+from shopify_session_storage_redis.scripts import SCRIPTS
 from shopify_session_storage_redis.way import Way
 
 
@@ -72,3 +72,11 @@ class Together(Way):
         keys = [self._keys.key(id) for id in ids]
         tokens = [self._keys.token(id) for id in ids]
         await self._client.one(SCRIPTS["delete"].on(keys, self._keys.key(""), *tokens))
+
+    async def compare_and_delete(self, expected: Sequence[Session]) -> list[str]:
+        keys = [self._keys.key(session.id) for session in expected]
+        arguments = [self._keys.key("")]
+        for session in expected:
+            arguments += (self._keys.token(session.id), *tokens_of(session))
+        others: list[int] = await self._client.one(SCRIPTS["delete"].on(keys, *arguments))
+        return [expected[number - 1].id for number in others]

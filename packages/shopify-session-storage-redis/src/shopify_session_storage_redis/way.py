@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from shopify_session_storage import Session
 
-from shopify_session_storage_redis.client import SCRIPTS, Client, Command
+from shopify_session_storage_redis.client import Client
 from shopify_session_storage_redis.records import Keys, Listed, kind_of, names_in
+from shopify_session_storage_redis.scripts import SCRIPTS, Command
 
 
 class Way(ABC):
@@ -41,12 +42,16 @@ class Way(ABC):
 
         Args:
             session: The session.
-            tokens: Its tokens, then the expected ones, as ``tokens_of`` spells them.
+            tokens: The expected ones, as ``tokens_of`` spells them.
 
         Returns:
-            None if it is stored; one word if it is not, ``same`` if its own tokens are there,
-            ``other`` if others are; or what is in the way.
+            None if it is stored; one word if it is not: ``same`` if the whole session is there
+            already, else ``other``; or what is in the way.
         """
+
+    @abstractmethod
+    async def compare_and_delete(self, expected: Sequence[Session]) -> list[str]:
+        """Delete sessions that have the tokens that are expected; return the ids of the others."""
 
     @abstractmethod
     async def delete(self, ids: Sequence[str]) -> None:
