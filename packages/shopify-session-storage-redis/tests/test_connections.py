@@ -114,6 +114,7 @@ async def test_user_client_that_waits_for_connections_serves_many(redis_url, pre
     await pool.aclose()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of redis-py 5
 def test_storage_follows_to_a_new_event_loop_without_disconnect(redis_url, prefix):
     follow_to_a_new_loop(
         RedisSessionStorage(redis_url, session_key_prefix=prefix, on_error="raise")
@@ -214,12 +215,14 @@ async def test_commands_under_way_go_on_while_others_get_fresh_connections(any_u
         assert not storage._client._hanging_up
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of redis-py 5
 def test_a_client_that_was_passed_in_serves_the_next_loop_too(redis_url, prefix):
     client = Redis.from_url(redis_url)
     storage = RedisSessionStorage(client, session_key_prefix=prefix, on_error="raise")
     follow_to_a_new_loop(storage)
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of redis-py 5
 @pytest.mark.parametrize("kind", ["one server", "cluster"])
 def test_a_client_of_another_loop_gets_a_clear_error(redis_url, redis_cluster_url, prefix, kind):
     if kind == "one server":

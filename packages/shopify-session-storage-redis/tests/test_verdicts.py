@@ -25,7 +25,8 @@ UNAVAILABLE = ["OOM", "MISCONF", "WRONGTYPE"]
 
 def answers(code: str) -> list[str]:
     """Return how servers say it, also up to version 6.2, and a script."""
-    return [f"{code} sekret", IN_A_SCRIPT.format(code)]
+    text = "Authentication required. sekret" if code == "NOAUTH" else "sekret"
+    return [f"{code} {text}", IN_A_SCRIPT.format(code)]
 
 
 @pytest.mark.parametrize("answer", [one for code in LOST for one in answers(code)])

@@ -150,11 +150,10 @@ async def test_a_pool_that_others_use_up_is_waited_for_within_the_limit(redis_ur
     async with Redis.from_url(redis_url, max_connections=1) as client:
         storage = RedisSessionStorage(client, session_key_prefix=prefix, on_error="raise")
         await storage.ready()
-        connection = await client.connection_pool.get_connection()
-        store = asyncio.ensure_future(storage.store_session(offline_session(SHOP)))
+        other = asyncio.ensure_future(client.blpop([prefix], timeout=0.3))
         await asyncio.sleep(0.05)
-        await client.connection_pool.release(connection)
-        assert await store is True
+        assert await storage.store_session(offline_session(SHOP)) is True
+        assert await other is None
 
 
 @pytest.mark.asyncio
@@ -165,12 +164,13 @@ async def test_a_pool_that_never_has_a_connection_ends_in_time(redis_url, prefix
             client, session_key_prefix=prefix, on_error="raise", timeout=LIMIT
         )
         await storage.ready()
-        connection = await pool.get_connection()
+        other = asyncio.ensure_future(client.blpop([prefix], timeout=2))
+        await asyncio.sleep(0.05)
         began = time.monotonic()
         with pytest.raises(SessionStorageUnavailableError, match="no answer within"):
             await storage.load_session("id")
         assert time.monotonic() - began < SOON
-        await pool.release(connection)
+        await asyncio.gather(other)
         assert await storage.load_session("id") is None
     await pool.aclose()
 

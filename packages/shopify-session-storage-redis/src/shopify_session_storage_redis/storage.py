@@ -1,7 +1,7 @@
 """Sessions in Redis, in the layout of Shopify's official JavaScript adapter."""
 
 import re
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, ClassVar, Final, Self
 
@@ -10,6 +10,7 @@ from redis.asyncio import Redis, RedisCluster
 from shopify_session_storage import (
     DEFAULT_TIMEOUT,
     BaseSessionStorage,
+    MigrationError,
     OnError,
     Session,
     SessionStorageMigratorOptions,
@@ -146,14 +147,13 @@ class RedisSessionStorage(BaseSessionStorage):
         migrator = RedisSessionStorageMigrator(
             self._client, self._keys.prefix, self._list_sessions, self._logger
         )
-        if not await self._on_this_loop(migrator.is_up_to_date()):
-            await migrator.apply_migrations()
-
-    async def _on_this_loop(self, first: Awaitable[bool]) -> bool:
         try:
-            return await first
-        except RuntimeError as error:  # asyncio's, of a future or a transport
-            if "loop" not in str(error):
+            if not await migrator.is_up_to_date():
+                await migrator.apply_migrations()
+            return
+        except (RuntimeError, MigrationError) as error:
+            cause = error.__cause__ or error
+            if not isinstance(cause, RuntimeError) or "loop" not in str(cause):
                 raise
         raise RuntimeError(
             "the client that was passed in belongs to another event loop: "
