@@ -5,9 +5,12 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
+import redis as sync_redis
 from redis.asyncio import Redis
 from servers.proxy import Proxy
 from shopify_session_storage_redis import RedisSessionStorage
+
+from .meddling import Meddler
 
 
 @pytest.fixture
@@ -41,8 +44,29 @@ async def proxy(redis_url):
         yield proxy
 
 
+@pytest_asyncio.fixture
+async def meddler(redis_url):
+    """Return a proxy in front of the server that is up to no good."""
+    async with Meddler(redis_url) as meddler:
+        yield meddler
+
+
 def through(proxy: Proxy, url: str) -> str:
     """Return *url* with the address of the proxy."""
     parts = urlsplit(url)
     login = parts.netloc.rpartition("@")[0]
     return urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{proxy.port}"))
+
+
+@pytest.fixture(params=["one server", "cluster"])
+def any_url(request):
+    """Return the URL of one server, and that of a cluster."""
+    name = "redis_url" if request.param == "one server" else "redis_cluster_url"
+    return request.getfixturevalue(name)
+
+
+def raw_of(url: str) -> sync_redis.Redis:
+    if url.startswith("redis+cluster"):
+        plain = url.replace("redis+cluster", "redis")
+        return sync_redis.RedisCluster.from_url(plain, decode_responses=True)
+    return sync_redis.Redis.from_url(url, decode_responses=True)

@@ -11,6 +11,8 @@ from servers.discovery import free_port
 from servers.redis import url_of
 from shopify_session_storage.testing import SessionStorageBattery
 from shopify_session_storage_redis import RedisSessionStorage
+from shopify_session_storage_redis.apart import Apart
+from shopify_session_storage_redis.together import Together
 
 
 class TestRedis(SessionStorageBattery):
@@ -62,7 +64,7 @@ class TestCluster(SessionStorageBattery):
     @pytest_asyncio.fixture
     async def storage(self, storage_factory):
         async with storage_factory() as storage:
-            assert not storage._together
+            assert isinstance(storage._way, Apart)
             yield storage
 
     @pytest.fixture
@@ -91,5 +93,5 @@ class TestClusterWithHashTag(TestCluster):
     @pytest_asyncio.fixture
     async def storage(self, storage_factory):
         async with storage_factory() as storage:
-            assert storage._together
+            assert isinstance(storage._way, Together)
             yield storage

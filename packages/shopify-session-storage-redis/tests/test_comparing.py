@@ -6,22 +6,20 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from servers.racing import count_in_processes, count_through_cuts, lease_of_the_dead
 from shopify_session_storage.testing.sessions import offline_session, unique
 from shopify_session_storage_redis import RedisSessionStorage
+from shopify_session_storage_redis.addresses import Address
 
-from .conftest import through
+from .conftest import raw_of, through
 
 SHOP = "shop.myshopify.com"
 SESSION = offline_session(SHOP)
 NEWER = replace(SESSION, access_token="newer")
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture(params=["redis_url", "redis_cluster_url"])
-def any_url(request):
-    return request.getfixturevalue(request.param)
 
 
 def test_two_processes_count_together(any_url, prefix):
@@ -47,6 +45,132 @@ async def test_no_comparison_is_lost_to_a_client_that_repeats_by_itself(redis_ur
         RedisSessionStorage(client, session_key_prefix=prefix, on_error="raise") as storage,
     ):
         await count_through_cuts(storage, proxy.cut)
+
+
+RETRYING = {"retry": Retry(NoBackoff(), 3)}
+
+
+def own(url, prefix):
+    return RedisSessionStorage(url, session_key_prefix=prefix, on_error="raise")
+
+
+def own_with_retries(url, prefix):
+    return RedisSessionStorage(
+        url, session_key_prefix=prefix, on_error="raise", client_options=RETRYING
+    )
+
+
+def passed_in(url, prefix):
+    if url.startswith("redis+cluster"):
+        client = RedisCluster.from_url(url.replace("redis+cluster", "redis"))
+    else:
+        client = Redis.from_url(url)
+    return RedisSessionStorage(client, session_key_prefix=prefix, on_error="raise")
+
+
+@pytest.mark.parametrize("make", [own, own_with_retries, passed_in])
+@pytest.mark.asyncio
+async def test_a_repeat_does_not_turn_a_won_comparison_into_a_lost_one(
+    redis_url, prefix, meddler, make
+):
+    storage = make(meddler.url(redis_url), prefix)
+    assert await storage.compare_and_store(SESSION, None)
+    found = SESSION
+    for step in range(3):
+        newer = replace(SESSION, access_token=f"{step}")
+        meddler.lost = 1
+        assert await storage.compare_and_store(newer, found)
+        assert meddler.lost == 0
+        assert newer.equals(await storage.load_session(SESSION.id))
+        found = newer
+    await close(storage)
+
+
+@pytest.mark.parametrize("make", [own, own_with_retries, passed_in])
+@pytest.mark.asyncio
+async def test_a_repeat_does_not_turn_a_lost_comparison_into_a_won_one(any_url, prefix, make):
+    storage = make(any_url, prefix)
+    # Somebody else has stored the same tokens, as a refresh that both sent gives them, and a scope.
+    other = replace(SESSION, scope="read_orders")
+    await storage.store_session(other)
+    for expected in (None, NEWER, replace(SESSION, refresh_token=None)):
+        assert not await storage.compare_and_store(SESSION, expected)
+        assert other.equals(await storage.load_session(SESSION.id))
+    await close(storage)
+
+
+@pytest.mark.asyncio
+async def test_a_storage_that_repeats_nothing_loses_also_against_the_same_session(any_url, prefix):
+    async with own(any_url, prefix) as storage:
+        assert await storage.compare_and_store(SESSION, None)
+        assert await storage.compare_and_store(SESSION, None) is storage._client.repeats
+
+
+async def close(storage):
+    await storage.disconnect()
+    if not isinstance(storage._client._source, Address):
+        await storage._client._source.aclose()
+
+
+@pytest.mark.asyncio
+async def test_many_compared_deletes_leave_what_has_other_tokens(any_url, prefix):
+    async with own(any_url, prefix) as storage:
+        sessions = [
+            replace(SESSION, id=f"id {n}", shop=f"{n % 7}.example", access_token=f"{n}")
+            for n in range(50)
+        ]
+        await asyncio.gather(*map(storage.store_session, sessions))
+        expected = [
+            replace(one, refresh_token="" if n % 3 == 0 else one.refresh_token)
+            for n, one in enumerate(sessions)
+        ]
+        missing = replace(SESSION, id="missing")
+        deleted = await asyncio.gather(*map(storage.compare_and_delete, [*expected, missing]))
+        assert deleted == [n % 3 != 0 for n in range(50)] + [True]
+        for shop in range(7):
+            found = await storage.find_sessions_by_shop(f"{shop}.example")
+            wanted = {f"id {n}" for n in range(50) if n % 3 == 0 and n % 7 == shop}
+            assert {one.id for one in found} == wanted
+        with raw_of(any_url) as raw:
+            listed = [json.loads(raw.get(f"{prefix}_{shop}.example")) for shop in range(7)]
+        assert sum(map(len, listed)) == 17
+
+
+@pytest.mark.asyncio
+async def test_compared_deletes_that_travel_together_are_one_round_trip(redis_url, prefix, proxy):
+    async with own(through(proxy, redis_url), prefix) as storage:
+        sessions = [replace(SESSION, id=f"id {n}") for n in range(100)]
+        await asyncio.gather(*map(storage.store_session, sessions))
+        await storage.compare_and_delete(replace(SESSION, id="first"))
+        proxy.reset()
+        assert all(await asyncio.gather(*map(storage.compare_and_delete, sessions)))
+        assert proxy.round_trips <= 3
+        assert await storage.find_sessions_by_shop(SHOP) == []
+
+
+@pytest.mark.parametrize("text", ["no session", "[[", '[["accessToken", 1]]'])
+@pytest.mark.asyncio
+async def test_a_compared_delete_leaves_what_it_cannot_read(storage, raw, prefix, text):
+    key = f"{prefix}_{SESSION.id}"
+    await raw.set(key, text)
+    assert not await storage.compare_and_delete(SESSION)
+    assert not await storage.compare_and_delete(
+        replace(SESSION, access_token=None, refresh_token=None)
+    )
+    assert await raw.get(key) == text
+    await raw.set(key, '["a list"]')
+    assert await storage.compare_and_delete(SESSION)
+    assert await raw.get(key) == '["a list"]'
+
+
+@pytest.mark.asyncio
+async def test_a_compared_delete_whose_answer_is_lost_has_taken_place(redis_url, prefix, meddler):
+    async with own(meddler.url(redis_url), prefix) as storage:
+        await storage.store_session(SESSION)
+        await storage.compare_and_delete(NEWER)
+        meddler.lost = 1
+        assert await storage.compare_and_delete(SESSION)
+        assert await storage.find_sessions_by_shop(SHOP) == []
 
 
 @pytest.mark.asyncio

@@ -15,7 +15,8 @@ from shopify_session_storage import (
     read_session_json,
 )
 
-from shopify_session_storage_redis.client import SCRIPTS, Client
+from shopify_session_storage_redis.client import Client
+from shopify_session_storage_redis.scripts import SCRIPTS
 
 JAVASCRIPT_NAME: Final = "migrateToVersion1_0_1"
 
@@ -112,3 +113,24 @@ class RedisSessionStorageMigrator(AbstractMigrationEngine[Client]):
                 sessions.append(session)
         if sessions:
             await self._list_sessions(sessions)
+
+
+def check_migrator_options(options: SessionStorageMigratorOptions | None, prefix: str) -> None:
+    """See that the record of migrations is not wanted elsewhere than it is.
+
+    Raises:
+        TypeError: If they are no migrator options.
+        ValueError: If they name another record.
+    """
+    if options is None:
+        return
+    if not isinstance(options, SessionStorageMigratorOptions):
+        raise TypeError(
+            f"migrator_options must be SessionStorageMigratorOptions, not {type(options).__name__}"
+        )
+    default = SessionStorageMigratorOptions().migration_db_identifier
+    if options.migration_db_identifier not in (default, "migrations", f"{prefix}migrations"):
+        raise ValueError(
+            f"the record of migrations is always {prefix}migrations, "
+            "where the JavaScript package looks for it"
+        )

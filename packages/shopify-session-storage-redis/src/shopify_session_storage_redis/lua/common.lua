@@ -49,6 +49,23 @@ local function shop_of(text)
   return shop
 end
 
+-- Spell the tokens of what is stored: each is '=' and the token, or '' for none. '?' is for what
+-- cannot be read, which no token is.
+local function spelled_tokens(text)
+  local readable, entries = pcall(cjson.decode, text)
+  if not readable or type(entries) ~= 'table' then
+    return '?', '?'
+  end
+  local found = {accesstoken = '', refreshtoken = ''}
+  for _, pair in ipairs(entries) do
+    local name = type(pair) == 'table' and type(pair[1]) == 'string' and string.lower(pair[1])
+    if found[name] and pair[2] ~= nil and pair[2] ~= cjson.null then
+      found[name] = type(pair[2]) == 'string' and '=' .. pair[2] or '?'
+    end
+  end
+  return found.accesstoken, found.refreshtoken
+end
+
 -- Lists are worked on as text: to decode and encode one of thousands of entries for a single one
 -- would take milliseconds. A token is an entry as it is spelled there, with its quotes.
 
