@@ -1,12 +1,10 @@
 """Sessions in an SQLite database, in the layout of Shopify's official JavaScript adapter."""
 
-import asyncio
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, TypeVar
-from urllib.parse import unquote
+from typing import Any, TypeVar
 
 import aiosqlite
 from shopify_session_storage import (
@@ -17,12 +15,17 @@ from shopify_session_storage import (
     SqlSessionStorage,
 )
 from shopify_session_storage.base import to_the_end
-from shopify_session_storage.stored import COLUMNS
+
+from shopify_session_storage_sqlite.addresses import checked_path, path_in
+from shopify_session_storage_sqlite.connections import (
+    MigrationConnection,
+    check_rows,
+    connect,
+    use_wal,
+)
+from shopify_session_storage_sqlite.migrations import upgrade
 
 _T = TypeVar("_T")
-
-# How long a writer waits for another process to finish writing before it fails.
-_BUSY_TIMEOUT_SECONDS: Final = 30.0
 
 
 class SQLiteSessionStorage(SqlSessionStorage):
@@ -87,7 +90,7 @@ class SQLiteSessionStorage(SqlSessionStorage):
             on_error=on_error,
         )
         self._injected = database if isinstance(database, aiosqlite.Connection) else None
-        self._path = "" if isinstance(database, aiosqlite.Connection) else _checked_path(database)
+        self._path = "" if isinstance(database, aiosqlite.Connection) else checked_path(database)
         self._writer: aiosqlite.Connection | None = self._injected
         self._reader: aiosqlite.Connection | None = self._injected
 
@@ -96,12 +99,12 @@ class SQLiteSessionStorage(SqlSessionStorage):
 
     async def _open_connections(self) -> None:
         if self._injected is not None:
-            await self._check_injected(self._injected)
+            await check_rows(self._injected)
         else:
-            self._writer = await self._connect()
-            await self._use_wal(self._writer)
+            self._writer = await connect(self._path)
+            await use_wal(self._writer)
             # Every connection to ":memory:" has a database of its own.
-            self._reader = self._writer if self._path == ":memory:" else await self._connect()
+            self._reader = self._writer if self._path == ":memory:" else await connect(self._path)
         async with self._migration_connection():
             pass  # shows at once, rather than at the first store, that the file cannot be written
 
@@ -166,56 +169,17 @@ class SQLiteSessionStorage(SqlSessionStorage):
     def _rows(self, rows: Sequence[tuple[Any, ...]]) -> tuple[str, Sequence[Any]]:
         return super()._rows(_filled_up(rows))
 
-    async def _connect(self) -> aiosqlite.Connection:
-        connection = aiosqlite.connect(
-            self._path, timeout=_BUSY_TIMEOUT_SECONDS, isolation_level=None
-        )
-        # Otherwise a process could not end before the app has disconnected.
-        thread = connection._thread
-        thread.daemon = True
-        try:
-            return await connection
-        except sqlite3.Error:
-            thread.join(timeout=1)  # it is about to end, and reports that to this event loop
-            raise
-
-    async def _use_wal(self, connection: aiosqlite.Connection) -> None:
-        """Switch the database to WAL, which it stays in.
-
-        SQLite does not wait for others here as it does elsewhere. Where the file system has no
-        shared memory it keeps the rollback journal, which works too.
-        """
-        deadline = asyncio.get_running_loop().time() + _BUSY_TIMEOUT_SECONDS
-        while True:
-            try:
-                await connection.execute_fetchall("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                locked = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-                if not locked or asyncio.get_running_loop().time() > deadline:
-                    raise
-                await asyncio.sleep(0.01)
-            else:
-                return
-
-    async def _check_injected(self, connection: aiosqlite.Connection) -> None:
-        rows = list(await connection.execute_fetchall("SELECT 1, 'text'"))
-        if tuple(rows[0]) != (1, "text"):
-            raise ValueError(
-                "the aiosqlite connection must give rows as sequences and text as str; "
-                "leave its row_factory and text_factory as they are"
-            )
-
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[SqlConnection]:
         assert self._writer is not None
-        yield _Connection(self._writer)
+        yield MigrationConnection(self._writer)
 
     @asynccontextmanager
     async def _migration_connection(self) -> AsyncIterator[SqlConnection]:
         assert self._writer is not None
         await self._writer.execute_fetchall("BEGIN IMMEDIATE")
         try:
-            yield _Connection(self._writer)
+            yield MigrationConnection(self._writer)
         except BaseException:
             with suppress(sqlite3.Error):
                 await self._writer.rollback()
@@ -223,60 +187,13 @@ class SQLiteSessionStorage(SqlSessionStorage):
         await self._writer.commit()
 
     async def _upgrade_table(self, connection: SqlConnection, existing: dict[str, str]) -> None:
-        for name in COLUMNS:
-            if name not in existing:
-                await connection.execute(
-                    f"ALTER TABLE {self._quoted} ADD COLUMN {self._column_definition(name)}"
-                )
-        if "onlineAccessInfo" in existing:
-            await connection.execute(
-                f'UPDATE {self._quoted} SET "userId" = {_USER_ID_FROM_ONLINE_ACCESS_INFO} '
-                'WHERE "onlineAccessInfo" IS NOT NULL AND "userId" IS NULL'
-            )
-            # The official adapter rebuilds a table that has this column, from a list of columns
-            # that it knows. DROP COLUMN came with SQLite 3.35.
-            drop = (
-                'DROP COLUMN "onlineAccessInfo"'
-                if sqlite3.sqlite_version_info >= (3, 35)
-                else 'RENAME COLUMN "onlineAccessInfo" TO "formerOnlineAccessInfo"'
-            )
-            await connection.execute(f"ALTER TABLE {self._quoted} {drop}")
-        index = self._shop_index()
-        await connection.execute(f'CREATE INDEX IF NOT EXISTS {index} ON {self._quoted} ("shop")')
+        for sql in upgrade(self._quoted, existing, self._column_definition, self._shop_index()):
+            await connection.execute(sql)
 
     def _describe(self, error: Exception) -> str:
         # SQLite's messages name tables and columns, never values.
         where = f" ({self._path})" if self._path else ""
         return f"{error}{where}"
-
-
-class _Connection:
-    """A connection as migrations use it."""
-
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._connection = connection
-
-    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        await self._connection.execute_fetchall(sql, parameters)
-
-    async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
-        return list(await self._connection.execute_fetchall(sql, parameters))
-
-    async def columns(self, table: str) -> dict[str, str]:
-        rows = await self.fetch("SELECT name, type FROM pragma_table_info(?)", (table,))
-        return {row[0]: row[1] for row in rows}
-
-
-# The old column holds the user's id as text. Where the official adapter ran on an older SQLite,
-# ids above 2**31 became "98765432101.0" and ids from 10**15 "9.00719925474099e+15"; the latter have
-# lost digits, which the session's id (shop_user) still has.
-_ID_SUFFIX: Final = 'CAST(substr("id", length("shop") + 2) AS INTEGER)'
-_USER_ID_FROM_ONLINE_ACCESS_INFO: Final = f"""CASE
-    WHEN "onlineAccessInfo" NOT GLOB '[0-9]*' THEN NULL
-    WHEN "onlineAccessInfo" NOT GLOB '*[eE]*' THEN CAST("onlineAccessInfo" AS INTEGER)
-    WHEN "id" = "shop" || '_' || {_ID_SUFFIX} THEN {_ID_SUFFIX}
-    ELSE CAST(CAST("onlineAccessInfo" AS REAL) AS INTEGER)
-END"""
 
 
 def open_url(url: str, **options: Any) -> SQLiteSessionStorage:
@@ -287,27 +204,7 @@ def open_url(url: str, **options: Any) -> SQLiteSessionStorage:
     Raises:
         ValueError: If the URL names a host.
     """
-    host, slash, path = url.partition("://")[2].partition("/")
-    if host:
-        raise ValueError(
-            "an SQLite URL has no host: sqlite:///relative.db or sqlite:////absolute.db"
-        )
-    return SQLiteSessionStorage(unquote(path) if slash and path else ":memory:", **options)
-
-
-def _checked_path(database: str | os.PathLike[str]) -> str:
-    if not isinstance(database, str | os.PathLike):
-        raise TypeError(
-            f"database must be a path or an aiosqlite.Connection, not {type(database).__name__}"
-        )
-    path = os.fspath(database)
-    if not isinstance(path, str):
-        raise TypeError("database must be a path of str, not of bytes")
-    if not path:
-        raise ValueError("the path of the database must not be empty")
-    if "\0" in path:
-        raise ValueError("the path of the database must not contain NUL")
-    return path
+    return SQLiteSessionStorage(path_in(url), **options)
 
 
 def _filled_up(items: Sequence[_T]) -> Sequence[_T]:
