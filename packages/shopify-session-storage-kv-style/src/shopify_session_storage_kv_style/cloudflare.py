@@ -9,12 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote, urlsplit
 
-from shopify_session_storage_kv_style.namespace import (
-    KVNamespaceError,
-    each,
-    parts,
-    pauses,
-)
+from shopify_session_storage_kv_style.errors import CloudflareKVError, not_of_the_api, refusal
+from shopify_session_storage_kv_style.namespace import each, parts, pauses
 
 if TYPE_CHECKING:
     import httpx
@@ -28,34 +24,6 @@ _MOST_WRITTEN: Final = 10_000
 _LONGEST_PAUSE: Final = 10.0  # seconds; a caller would not wait any longer
 
 _KEY_NOT_FOUND: Final = 10009
-
-# Messages are in words of our own: the API's may repeat what they complain of.
-_BY_CODE: Final = {
-    7000: "the API has no such path",
-    7003: "there is no such account or namespace",
-    10013: "there is no such namespace",
-    10048: "the free plan's limit of the day is reached",
-}
-_BY_STATUS: Final = {
-    401: "the API token is not accepted",
-    403: "the API token is not accepted for this account, or may not edit Workers KV Storage",
-    413: "too large",
-    429: "too many requests",
-}
-
-
-class CloudflareKVError(KVNamespaceError):
-    """Cloudflare's API cannot be reached, or refuses a request.
-
-    Attributes:
-        status: The HTTP status, None without an answer.
-        code: Cloudflare's error code, None without one.
-    """
-
-    def __init__(self, message: str, status: int | None = None, code: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
 
 
 class CloudflareKVNamespace:
@@ -182,7 +150,7 @@ class CloudflareKVNamespace:
             result = await self._send_json("POST", "bulk/get", {"keys": some, "type": "text"})
             values = result.get("values")
             if not isinstance(values, dict):
-                raise _not_of_the_api()
+                raise not_of_the_api()
             return {key: values.get(key) for key in some}
 
         found = await each(get, [tuple(some) for some in parts(keys, _MOST_READ)])
@@ -224,7 +192,7 @@ class CloudflareKVNamespace:
         except (ValueError, AttributeError):
             result = ""
         if not isinstance(result, dict | None):
-            raise _not_of_the_api()
+            raise not_of_the_api()
         return result or {}
 
     async def _send(
@@ -253,7 +221,7 @@ class CloudflareKVNamespace:
             else:
                 if response.is_success:
                     return response.content
-                failure = _refusal(response)
+                failure = refusal(response)
                 if failure.code == _KEY_NOT_FOUND:
                     return None
                 pause = _pause(response, waits)
@@ -278,23 +246,6 @@ class CloudflareKVNamespace:
 
 def _value(key: str) -> str:
     return f"values/{quote(key, safe='')}"
-
-
-def _refusal(response: "httpx.Response") -> CloudflareKVError:
-    try:
-        code = response.json()["errors"][0]["code"]
-    except (ValueError, LookupError, TypeError):
-        code = None
-    if not isinstance(code, int):
-        code = None
-    status = response.status_code
-    reason = _BY_CODE.get(code or 0) or _BY_STATUS.get(status) or ""
-    text = f"HTTP {status}" if code is None else f"HTTP {status}, code {code}"
-    return CloudflareKVError(f"{text}{reason and ': '}{reason}", status, code)
-
-
-def _not_of_the_api() -> CloudflareKVError:
-    return CloudflareKVError("the answer is not one of Cloudflare's API")
 
 
 def _pause(response: "httpx.Response", waits: Iterator[float]) -> float | None:

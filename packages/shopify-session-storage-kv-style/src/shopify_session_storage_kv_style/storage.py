@@ -1,14 +1,7 @@
 """Sessions in a namespace of keys and values, in the layout of Shopify's JavaScript adapter."""
 
-import asyncio
-import json
-import os
-import time
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
-from weakref import WeakValueDictionary
+from collections.abc import Sequence
+from typing import Any
 
 from shopify_session_storage import (
     BaseSessionStorage,
@@ -22,12 +15,17 @@ from shopify_session_storage import (
 from shopify_session_storage.base import to_the_end
 from shopify_session_storage.stored import has_same_tokens
 
-from shopify_session_storage_kv_style.cloudflare import API, CloudflareKVNamespace
-from shopify_session_storage_kv_style.namespace import Keys, KVNamespace, KVNamespaceError
-
-# How long a read may miss what was written before, in seconds: "up to 60 seconds or more" by the
-# documentation of Workers KV.
-_STALE_SECONDS: Final = 60.0
+from shopify_session_storage_kv_style.addresses import namespace_at
+from shopify_session_storage_kv_style.cloudflare import CloudflareKVNamespace
+from shopify_session_storage_kv_style.errors import KVNamespaceError
+from shopify_session_storage_kv_style.lists import (
+    Lists,
+    changed_lists,
+    list_key,
+    lists_of,
+    names_in,
+)
+from shopify_session_storage_kv_style.namespace import Keys, KVNamespace
 
 
 class KVSessionStorage(BaseSessionStorage):
@@ -62,7 +60,7 @@ class KVSessionStorage(BaseSessionStorage):
     # 180, and httpx alone 260, with a request for each. Requests count: Cloudflare's API allows
     # 1200 in five minutes.
     max_groups = 4
-    max_write_groups = 1  # writes take turns anyway, see _Lists
+    max_write_groups = 1  # writes take turns anyway, see Lists
 
     def __init__(self, namespace: KVNamespace | None = None, *, on_error: OnError = "log") -> None:
         super().__init__(on_error=on_error)
@@ -70,7 +68,7 @@ class KVSessionStorage(BaseSessionStorage):
         # Made by open_url() for this storage.
         self._own: CloudflareKVNamespace | None = None
         self._keys: Keys
-        self._lists: _Lists | None = None
+        self._lists: Lists | None = None
         if namespace is not None:
             self.set_namespace(namespace)
 
@@ -116,8 +114,8 @@ class KVSessionStorage(BaseSessionStorage):
 
     async def _find(self, shops: Sequence[str]) -> list[Session]:
         keys = self._keys
-        texts = await keys.get([_list_key(shop) for shop in shops])
-        names = {shop: set(_names(texts.get(_list_key(shop)), shop)) for shop in shops}
+        texts = await keys.get([list_key(shop) for shop in shops])
+        names = {shop: set(names_in(texts.get(list_key(shop)), shop)) for shop in shops}
         ids = [name for name in sorted(set().union(*names.values())) if _is_session_id(name)]
         values = await keys.get(ids) if ids else {}
         sessions = [_read(value, id) for id, value in values.items()]
@@ -134,7 +132,7 @@ class KVSessionStorage(BaseSessionStorage):
         return await to_the_end(self._compare_and_store_listed(session, expected))
 
     async def _compare_and_store_listed(self, session: Session, expected: Session | None) -> bool:
-        lists = self._known_lists()
+        lists = self._shared_lists()
         async with lists.lock:  # also of the other storages that share the lists
             found = await self._load_one(session.id)
             if not has_same_tokens(found, expected):
@@ -143,14 +141,14 @@ class KVSessionStorage(BaseSessionStorage):
             return True
 
     async def _store_listed(self, sessions: Sequence[Session]) -> None:
-        lists = self._known_lists()
+        lists = self._shared_lists()
         async with lists.lock:
             await self._store_locked(sessions, lists)
 
-    async def _store_locked(self, sessions: Sequence[Session], lists: "_Lists") -> None:
+    async def _store_locked(self, sessions: Sequence[Session], lists: Lists) -> None:
         keys = self._keys
         shops = {session.shop: None for session in sessions}
-        texts = await keys.get([*(session.id for session in sessions), *map(_list_key, shops)])
+        texts = await keys.get([*(session.id for session in sessions), *map(list_key, shops)])
         added: dict[str, list[str]] = {shop: [] for shop in shops}
         left: dict[str, list[str]] = {}
         for session in sessions:
@@ -158,21 +156,21 @@ class KVSessionStorage(BaseSessionStorage):
             old_shop = _shop_of(texts.get(session.id), session.id)
             if old_shop is not None and old_shop != session.shop:
                 left.setdefault(old_shop, []).append(session.id)
-        if others := [_list_key(shop) for shop in left if shop not in shops]:
+        if others := [list_key(shop) for shop in left if shop not in shops]:
             texts |= await keys.get(others)
 
         # First the lists, then the sessions: a process that dies between leaves ids of
         # sessions that are not there, rather than sessions that nobody finds. For the same
         # reason ids are removed last.
-        longer = _changed_lists(texts, lists, added=added)
+        longer = changed_lists(texts, lists, added=added)
         await keys.put(longer)
         await keys.put({session.id: dump_session_json(session) for session in sessions})
         for session in sessions:
             lists.remember(session)
-        await keys.put(_changed_lists(texts | longer, lists, removed=left))
+        await keys.put(changed_lists(texts | longer, lists, removed=left))
 
     async def _delete_listed(self, ids: Sequence[str]) -> None:
-        keys, lists = self._keys, self._known_lists()
+        keys, lists = self._keys, self._shared_lists()
         async with lists.lock:
             values = await keys.get(ids)
             left: dict[str, list[str]] = {}
@@ -185,139 +183,23 @@ class KVSessionStorage(BaseSessionStorage):
             await keys.delete(ids)
             lists.forget(ids)
             if left:
-                texts = await keys.get([*map(_list_key, left)])
-                await keys.put(_changed_lists(texts, lists, removed=left))
+                texts = await keys.get([*map(list_key, left)])
+                await keys.put(changed_lists(texts, lists, removed=left))
 
     def _describe(self, error: Exception) -> str:
         text = str(error)
         return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
-    def _known_lists(self) -> "_Lists":
+    def _shared_lists(self) -> Lists:
         if self._lists is None:
-            key: Any = self._namespace
-            try:
-                hash(key)
-            except TypeError:
-                key = id(self._namespace)
-            self._lists = _LISTS.setdefault(
-                (asyncio.get_running_loop(), key), _Lists(self._namespace)
-            )
+            self._lists = lists_of(self._namespace)
         return self._lists
-
-
-class _Lists:
-    """What all storages of one event loop on one namespace share, so that no list loses an id.
-
-    A list is read, changed and written by one of them at a time. And since a read may miss what
-    was written a moment ago, ids that were added a moment ago are added again. Not so with ids
-    that were removed: another process may have stored the session again, and an id too many does
-    no harm, one too few does.
-    """
-
-    def __init__(self, namespace: object) -> None:
-        self.lock = asyncio.Lock()
-        self._namespace = namespace  # as long as it lives, nothing else has its id()
-        self._recent: dict[str, tuple[str, float]] = {}  # shop and time by id, oldest first
-
-    def remember(self, session: Session) -> None:
-        """Take note of a session that has been listed and stored."""
-        self._recent.pop(session.id, None)
-        self._recent[session.id] = (session.shop, time.monotonic())
-
-    def forget(self, ids: Iterable[str]) -> None:
-        """Take note of sessions that are deleted."""
-        for id in ids:
-            self._recent.pop(id, None)
-
-    def recent(self) -> dict[str, list[str]]:
-        """Return the ids that a read of a list may miss, by shop."""
-        oldest = time.monotonic() - _STALE_SECONDS
-        for id, (_, when) in list(self._recent.items()):
-            if when >= oldest:
-                break
-            del self._recent[id]
-        by_shop: dict[str, list[str]] = {}
-        for id, (shop, _) in self._recent.items():
-            by_shop.setdefault(shop, []).append(id)
-        return by_shop
-
-
-_LISTS: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, Hashable], _Lists] = (
-    WeakValueDictionary()
-)
-
-
-def _changed_lists(
-    texts: Mapping[str, str],
-    lists: _Lists,
-    *,
-    added: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    removed: Mapping[str, Sequence[str]] = MappingProxyType({}),
-) -> dict[str, str]:
-    """Return the lists that change, by key.
-
-    An id stays in its list even if its session is not there: it may have been stored elsewhere
-    just now, and not be visible here yet.
-
-    Args:
-        texts: The lists as they were read, by key.
-        lists: What is known besides.
-        added: The ids to add to the list of each shop.
-        removed: The ids to remove from it. A list that cannot be read is left as it is.
-
-    Raises:
-        CorruptSessionError: If a list to add to cannot be read.
-    """
-    recent = lists.recent()
-    changed: dict[str, str] = {}
-    for shop in {**added, **removed}:
-        key = _list_key(shop)
-        try:
-            before = _names(texts.get(key), shop)
-        except CorruptSessionError:
-            if shop in added:
-                raise
-            continue
-        gone = set(removed.get(shop, ()))
-        after = [
-            id
-            for id in dict.fromkeys([*before, *recent.get(shop, ()), *added.get(shop, ())])
-            if id not in gone and _is_unicode(id)
-        ]
-        if after != before:
-            changed[key] = json.dumps(after, ensure_ascii=False, separators=(",", ":"))
-    return changed
-
-
-def _list_key(shop: str) -> str:
-    return f"shop:{shop}"
-
-
-def _names(text: str | None, shop: str) -> list[str]:
-    """Read the list of a shop."""
-    if text is None:
-        return []
-    try:
-        names = json.loads(text)
-    except (ValueError, RecursionError):
-        names = None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise CorruptSessionError(f"the list of shop {shop!r} cannot be read")
-    return names
 
 
 def _is_session_id(name: str) -> bool:
     try:
         check_session_id(name)
     except ValueError:
-        return False
-    return True
-
-
-def _is_unicode(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
         return False
     return True
 
@@ -347,19 +229,7 @@ def open_url(url: str, **options: Any) -> KVSessionStorage:
         ValueError: If the URL is not of that form, or the variable is missing.
         ImportError: If httpx is not installed.
     """
-    # Messages show no part of the URL, in case it holds a token.
-    parts = urlsplit(url)
-    account_id, namespace_id = unquote(parts.netloc), unquote(parts.path).strip("/")
-    parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
-    base_url = parameters.pop("base_url", API)
-    if not account_id or not namespace_id or "/" in namespace_id or parts.fragment or parameters:
-        raise ValueError(
-            "a Workers KV URL is cloudflare-kv://account_id/namespace_id, with ?base_url= at most"
-        )
-    api_token = os.environ.get("CLOUDFLARE_API_TOKEN")
-    if "@" in account_id or ":" in account_id or not api_token:
-        raise ValueError("the API token is taken from the environment: CLOUDFLARE_API_TOKEN")
-    namespace = CloudflareKVNamespace(account_id, namespace_id, api_token, base_url=base_url)
+    namespace = namespace_at(url)
     storage = KVSessionStorage(namespace, **options)
     storage._own = namespace  # disconnect() closes it
     return storage
