@@ -3,7 +3,8 @@
 import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import aiosqlite
@@ -14,16 +15,23 @@ from shopify_session_storage import (
     SqlConnection,
     SqlSessionStorage,
 )
-from shopify_session_storage.base import to_the_end
 
 from shopify_session_storage_sqlite.addresses import checked_path, path_in
 from shopify_session_storage_sqlite.connections import (
-    MigrationConnection,
-    check_rows,
-    connect,
-    use_wal,
+    BorrowedConnection,
+    Connection,
+    OwnConnection,
 )
-from shopify_session_storage_sqlite.migrations import upgrade
+from shopify_session_storage_sqlite.errors import describe, scrub
+from shopify_session_storage_sqlite.migrations import (
+    MIGRATION_WAIT,
+    MigrationConnection,
+    check_primary_key,
+    free_name,
+    has_shop_index,
+    upgrade,
+)
+from shopify_session_storage_sqlite.statements import Transaction, commit, fetch, use_wal, write
 
 _T = TypeVar("_T")
 
@@ -89,76 +97,55 @@ class SQLiteSessionStorage(SqlSessionStorage):
             migrator_options=migrator_options,
             on_error=on_error,
         )
-        self._injected = database if isinstance(database, aiosqlite.Connection) else None
-        self._path = "" if isinstance(database, aiosqlite.Connection) else checked_path(database)
-        self._writer: aiosqlite.Connection | None = self._injected
-        self._reader: aiosqlite.Connection | None = self._injected
+        self._path = ""
+        self._borrowed: BorrowedConnection | None = None
+        if isinstance(database, aiosqlite.Connection):
+            self._borrowed = BorrowedConnection(database)
+        else:
+            self._path = checked_path(database)
+        self._writer: Connection
+        self._reader: Connection
+        self._own: set[OwnConnection] = set()
 
     def __repr__(self) -> str:
-        return f"SQLiteSessionStorage({self._injected or self._path!r})"
+        return f"SQLiteSessionStorage({self._path or 'a connection of aiosqlite'!r})"
 
     async def _open_connections(self) -> None:
-        if self._injected is not None:
-            await check_rows(self._injected)
+        if self._borrowed is not None:
+            await self._borrowed.check()
+            self._reader = self._writer = self._borrowed
         else:
-            self._writer = await connect(self._path)
-            await use_wal(self._writer)
-            # Every connection to ":memory:" has a database of its own.
-            self._reader = self._writer if self._path == ":memory:" else await connect(self._path)
+            self._reader = self._writer = await self._connect()
+            await self._writer.run(use_wal)
+            if self._path != ":memory:":  # every connection has a database in memory of its own
+                self._reader = await self._connect()
         async with self._migration_connection():
             pass  # shows at once, rather than at the first store, that the file cannot be written
 
+    async def _connect(self) -> OwnConnection:
+        connection = await OwnConnection.to(self._path)
+        self._own.add(connection)
+        return connection
+
     async def _close(self) -> None:
-        if self._injected is not None:
-            return
-        writer, reader = self._writer, self._reader
-        self._writer = self._reader = None
-        if reader is not None and reader is not writer:
-            await reader.close()
-        if writer is not None:
-            await writer.close()
+        while self._own:
+            await self._own.pop().close()
 
     def _abandon(self) -> None:
-        if self._injected is None:
-            for connection in {self._writer, self._reader}:
-                if connection is not None:
-                    connection.stop()
-                    # It reports its end to the event loop of today, which may end soon, too.
-                    connection._thread.join(timeout=1)
-            self._writer = self._reader = None
+        while self._own:
+            self._own.pop().stop()
 
     async def _ping(self) -> None:
         await self._fetch("SELECT 1", ())
 
     async def _fetch(self, sql: str, parameters: Sequence[Any]) -> Iterable[Sequence[Any]]:
-        assert self._reader is not None
-        return await self._reader.execute_fetchall(sql, parameters)
+        return await self._reader.run(partial(fetch, sql, parameters))
 
     async def _execute(self, sql: str, parameters: Sequence[Any]) -> None:
-        assert self._writer is not None
-        if self._injected is None:
-            # In autocommit mode a statement is a transaction.
-            await self._writer.execute_fetchall(sql, parameters)
-        else:
-            await to_the_end(self._execute_and_commit(self._injected, sql, parameters))
+        await self._writer.run(partial(write, sql, parameters))
 
     async def _change(self, sql: str, parameters: Sequence[Any]) -> bool:
-        assert self._writer is not None
-        # On a connection of ours there is nothing to commit any more.
-        return await to_the_end(self._execute_and_commit(self._writer, sql, parameters)) > 0
-
-    async def _execute_and_commit(
-        self, connection: aiosqlite.Connection, sql: str, parameters: Sequence[Any]
-    ) -> int:
-        """Run a statement that writes, and return how many rows it has written."""
-        try:
-            async with connection.execute(sql, parameters) as cursor:
-                rows: int = cursor.rowcount
-        except sqlite3.Error:
-            await connection.rollback()
-            raise
-        await connection.commit()
-        return rows
+        return await self._writer.run(partial(write, sql, parameters)) > 0
 
     # A group of any size has a statement of its own, which SQLite compiles and keeps: a few sizes
     # will do, the rest is filled up with the last value or row once more.
@@ -171,29 +158,44 @@ class SQLiteSessionStorage(SqlSessionStorage):
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[SqlConnection]:
-        assert self._writer is not None
         yield MigrationConnection(self._writer)
 
     @asynccontextmanager
     async def _migration_connection(self) -> AsyncIterator[SqlConnection]:
-        assert self._writer is not None
-        await self._writer.execute_fetchall("BEGIN IMMEDIATE")
+        transaction = Transaction()
         try:
+            await self._writer.run(transaction.begin, patience=MIGRATION_WAIT)
             yield MigrationConnection(self._writer)
+            await self._writer.run(commit)
         except BaseException:
-            with suppress(sqlite3.Error):
-                await self._writer.rollback()
+            self._writer.post(transaction.rollback)
             raise
-        await self._writer.commit()
+
+    async def _columns(self, connection: SqlConnection) -> dict[str, str]:
+        columns = await super()._columns(connection)
+        if columns:
+            await check_primary_key(connection, self._table)
+        return columns
+
+    async def _is_migrated(self, connection: SqlConnection) -> bool:
+        # What is there counts, not what is recorded: the index may have gone since.
+        return await super()._is_migrated(connection) and await has_shop_index(
+            connection, self._table
+        )
 
     async def _upgrade_table(self, connection: SqlConnection, existing: dict[str, str]) -> None:
-        for sql in upgrade(self._quoted, existing, self._column_definition, self._shop_index()):
+        for sql in upgrade(self._quoted, existing, self._column_definition):
             await connection.execute(sql)
+        if not await has_shop_index(connection, self._table):
+            name = await free_name(connection, self._derived_name("shop_index"))
+            index = self.dialect.identifier(name)
+            await connection.execute(f'CREATE INDEX {index} ON {self._quoted} ("shop")')
 
     def _describe(self, error: Exception) -> str:
-        # SQLite's messages name tables and columns, never values.
-        where = f" ({self._path})" if self._path else ""
-        return f"{error}{where}"
+        return describe(error, self._path)
+
+    def _scrub(self, error: Exception) -> None:
+        scrub(error)
 
 
 def open_url(url: str, **options: Any) -> SQLiteSessionStorage:
