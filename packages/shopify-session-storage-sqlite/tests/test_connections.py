@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 
 import aiosqlite
 import pytest
@@ -271,6 +272,54 @@ async def test_loads_and_other_tasks_go_on_while_a_store_waits_for_a_lock(opened
         assert await store is True
 
 
+@pytest.mark.asyncio
+async def test_call_that_a_lock_holds_up_ends_within_its_time_and_says_why(path):
+    async with SQLiteSessionStorage(path, timeout=timedelta(seconds=1)) as storage:
+        await storage.store_session(SESSION)
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        started = time.monotonic()
+        results = await asyncio.gather(
+            storage.compare_and_store(SESSION, SESSION),
+            storage.acquire_lease("name", "holder", timedelta(seconds=1)),
+            storage.compare_and_delete(SESSION),
+            return_exceptions=True,
+        )
+        assert 0.5 < time.monotonic() - started < 2
+        for error in results:
+            assert isinstance(error, SessionStorageUnavailableError)
+        assert "database is locked (SQLITE_BUSY)" in str(results[0])
+        assert await storage.delete_session(SESSION.id) is False
+        other.execute("COMMIT")
+        other.close()
+        assert SESSION.equals(await storage.load_session(SESSION.id))
+        assert await storage.delete_session(SESSION.id) is True
+
+
+@pytest.mark.asyncio
+async def test_lock_that_passes_is_not_noticed(path):
+    async with SQLiteSessionStorage(path, on_error="raise") as storage:
+        await storage.ready()
+
+        async def lock() -> None:
+            other = sqlite3.connect(path, isolation_level=None)
+            for _ in range(10):
+                with suppress(sqlite3.OperationalError):
+                    other.execute("BEGIN IMMEDIATE")
+                    await asyncio.sleep(0.1)
+                    other.execute("COMMIT")
+                await asyncio.sleep(0.01)
+            other.close()
+
+        locking = asyncio.ensure_future(lock())
+        many = [online_session(SHOP, user) for user in range(300)]
+        assert all(await asyncio.gather(*map(storage.store_session, many)))
+        for one in many[:5]:
+            assert await storage.store_session(one) is True
+        await locking
+        assert len(await storage.find_sessions_by_shop(SHOP)) == 300
+
+
 # --- threads, event loops, processes --------------------------------------------------------------
 
 
@@ -359,6 +408,88 @@ def test_storages_that_nobody_closes_leave_no_threads(path):
             while threading.active_count() > 1:
                 assert time.monotonic() < end, threading.enumerate()
                 time.sleep(0.01)
+            """,
+            path,
+        )
+    )
+
+
+FORKED = """
+    import asyncio, os, sqlite3, sys, warnings
+    from shopify_session_storage_sqlite import SQLiteSessionStorage
+    from shopify_session_storage.testing.sessions import online_session
+
+    storage = SQLiteSessionStorage(sys.argv[1], on_error="raise")
+
+    async def work(number):
+        for user in range(20):
+            session = online_session("a", number * 100 + user)
+            await storage.store_session(session)
+            assert session.equals(await storage.load_session(session.id))
+
+    async def main():
+        await work(0)
+        children = []
+        for number in range(1, 5):
+            child = os.fork()
+            if not child:
+                try:
+                    asyncio._set_running_loop(None)
+                    asyncio.run(work(number))
+                    asyncio.run(storage.disconnect())
+                except BaseException as error:
+                    print(repr(error))
+                    os._exit(1)
+                os._exit(0)
+            children.append(child)
+            await work(5)  # the parent goes on beside them
+        for child in children:
+            _, status = await asyncio.to_thread(os.waitpid, child, 0)
+            assert status == 0, status
+        await work(6)
+        assert len(await storage.find_sessions_by_shop("a")) == 7 * 20
+        await storage.disconnect()
+        other = sqlite3.connect(sys.argv[1], timeout=0.2)
+        assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+        other.execute("CREATE TABLE mine (x)")
+
+    asyncio.run(main())
+"""
+
+
+def test_forked_children_of_a_running_loop_work_beside_their_parent(path):
+    finish(script(FORKED, path))
+
+
+def test_connection_of_the_parent_is_refused_in_a_forked_child(path):
+    finish(
+        script(
+            """
+            import asyncio, os, sys
+            import aiosqlite
+            from shopify_session_storage import SessionStorageUnavailableError
+            from shopify_session_storage_sqlite import SQLiteSessionStorage
+
+            async def child(storage):
+                try:
+                    await storage.load_session("id")
+                except SessionStorageUnavailableError as error:
+                    assert "not open in this process" in str(error)
+                    return 0
+                return 1
+
+            async def main():
+                async with aiosqlite.connect(sys.argv[1]) as connection:
+                    storage = SQLiteSessionStorage(connection, on_error="raise")
+                    await storage.load_session("id")
+                    pid = os.fork()
+                    if not pid:
+                        asyncio._set_running_loop(None)
+                        os._exit(asyncio.run(child(storage)))
+                    assert os.waitpid(pid, 0)[1] == 0
+                    await storage.load_session("id")
+
+            asyncio.run(main())
             """,
             path,
         )

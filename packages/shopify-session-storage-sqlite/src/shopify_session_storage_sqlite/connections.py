@@ -5,6 +5,7 @@ cancelled ends at once, whoever holds the lock, and nothing of it is left to hap
 """
 
 import asyncio
+import random
 import sqlite3
 import weakref
 from abc import ABC, abstractmethod
@@ -23,9 +24,6 @@ from shopify_session_storage_sqlite.jobs import Job
 
 _R = TypeVar("_R")
 
-LOCK_WAIT: Final = 30.0
-"""How long a statement is tried again while another connection holds a lock, in seconds."""
-
 _OPENING: Final = 30.0  # seconds until a file must have been opened
 _PAUSES: Final = (0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025)  # the last one again and again
 
@@ -33,9 +31,7 @@ _PAUSES: Final = (0.001, 0.002, 0.005, 0.01, 0.015, 0.02, 0.025)  # the last one
 class Connection(ABC):
     """A connection, by what is common to those of our own and those of the user."""
 
-    async def run(
-        self, work: Callable[[sqlite3.Connection], _R], *, patience: float = LOCK_WAIT
-    ) -> _R:
+    async def run(self, work: Callable[[sqlite3.Connection], _R], *, patience: float = 0) -> _R:
         """Do *work* in the thread, and return its result.
 
         If the caller is cancelled, work that has not begun is left out.
@@ -59,7 +55,8 @@ class Connection(ABC):
                 return job.result
             if not is_locked(error) or loop.time() > end:
                 break
-            await asyncio.sleep(next(pauses, _PAUSES[-1]))
+            pause = next(pauses, _PAUSES[-1])
+            await asyncio.sleep(pause * random.uniform(0.5, 1))  # noqa: S311
         try:
             raise error
         finally:

@@ -6,8 +6,7 @@ from functools import partial
 from itertools import chain, count
 from typing import Any, Final
 
-from shopify_session_storage import MigrationError, SqlConnection
-from shopify_session_storage.stored import COLUMNS
+from shopify_session_storage import COLUMNS, MigrationError, SqlConnection
 
 from shopify_session_storage_sqlite.connections import Connection
 from shopify_session_storage_sqlite.statements import execute, fetch
@@ -23,10 +22,10 @@ class MigrationConnection:
         self._connection = connection
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        await self._connection.run(partial(execute, sql, parameters))
+        await self._connection.run(partial(execute, sql, parameters), patience=MIGRATION_WAIT)
 
     async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
-        return await self._connection.run(partial(fetch, sql, parameters))
+        return await self._connection.run(partial(fetch, sql, parameters), patience=MIGRATION_WAIT)
 
     async def columns(self, table: str) -> dict[str, str]:
         rows = await self.fetch("SELECT name, type FROM pragma_table_info(?)", (table,))

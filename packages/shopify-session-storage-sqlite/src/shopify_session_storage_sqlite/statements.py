@@ -49,6 +49,26 @@ def write(sql: str, parameters: Sequence[Any], connection: sqlite3.Connection) -
     return rows
 
 
+def write_and_fetch(
+    change: tuple[str, Sequence[Any]],
+    query: tuple[str, Sequence[Any]],
+    connection: sqlite3.Connection,
+) -> list[Sequence[Any]]:
+    """Run a statement that writes and a query in one transaction, and return the query's rows."""
+    theirs = connection.in_transaction
+    try:
+        if not theirs:
+            connection.execute("BEGIN IMMEDIATE")
+        connection.execute(*change)
+        rows = fetch(*query, connection)
+        connection.execute("COMMIT")
+    except BaseException:
+        if not theirs:
+            rollback(connection)
+        raise
+    return rows
+
+
 def use_wal(connection: sqlite3.Connection) -> None:
     """Switch the database to WAL, which it stays in.
 

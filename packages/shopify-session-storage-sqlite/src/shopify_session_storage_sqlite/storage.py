@@ -4,25 +4,31 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
 import aiosqlite
 from shopify_session_storage import (
+    DEFAULT_TIMEOUT,
     Dialect,
     OnError,
     RdbmsSessionStorageMigratorOptions,
+    Session,
     SqlConnection,
     SqlSessionStorage,
+    Verdict,
+    hides_arguments,
+    normal_scheme,
 )
 
-from shopify_session_storage_sqlite.addresses import checked_path, path_in
+from shopify_session_storage_sqlite.addresses import IN_MEMORY, checked_path, read_url
 from shopify_session_storage_sqlite.connections import (
     BorrowedConnection,
     Connection,
     OwnConnection,
 )
-from shopify_session_storage_sqlite.errors import describe, scrub
+from shopify_session_storage_sqlite.errors import describe, scrub, verdict
 from shopify_session_storage_sqlite.migrations import (
     MIGRATION_WAIT,
     MigrationConnection,
@@ -31,7 +37,14 @@ from shopify_session_storage_sqlite.migrations import (
     has_shop_index,
     upgrade,
 )
-from shopify_session_storage_sqlite.statements import Transaction, commit, fetch, use_wal, write
+from shopify_session_storage_sqlite.statements import (
+    Transaction,
+    commit,
+    fetch,
+    use_wal,
+    write,
+    write_and_fetch,
+)
 
 _T = TypeVar("_T")
 
@@ -51,6 +64,7 @@ class SQLiteSessionStorage(SqlSessionStorage):
         session_table_name: Name of the table; created if it does not exist.
         migrator_options: Where applied migrations are recorded.
         on_error: ``"log"`` failures of the database, or ``"raise"`` them.
+        timeout: How long a call may take, also if another process holds a lock.
 
     Raises:
         TypeError: If an argument is of another type.
@@ -59,9 +73,10 @@ class SQLiteSessionStorage(SqlSessionStorage):
 
     backend = "sqlite"
     driver_errors = (sqlite3.Error,)
-    data_errors = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError)
-    # One connection does one thing at a time; further groups would only wait in its queue.
+    # One connection does one thing at a time; further groups would only wait in its queue. A lock
+    # is the whole database's: what one group waits for, another one would wait for, too.
     max_groups = 1
+    max_slow_groups = 0
     dialect = Dialect(
         quote='"',
         placeholder=lambda number: "?",
@@ -91,13 +106,16 @@ class SQLiteSessionStorage(SqlSessionStorage):
         session_table_name: str = "shopify_sessions",
         migrator_options: RdbmsSessionStorageMigratorOptions | None = None,
         on_error: OnError = "log",
+        timeout: timedelta = DEFAULT_TIMEOUT,
     ) -> None:
         super().__init__(
             session_table_name=session_table_name,
             migrator_options=migrator_options,
             on_error=on_error,
+            timeout=timeout,
         )
         self._path = ""
+        self._create = True
         self._borrowed: BorrowedConnection | None = None
         if isinstance(database, aiosqlite.Connection):
             self._borrowed = BorrowedConnection(database)
@@ -106,6 +124,8 @@ class SQLiteSessionStorage(SqlSessionStorage):
         self._writer: Connection
         self._reader: Connection
         self._own: set[OwnConnection] = set()
+        # What fails for a lock to the end says so, before the time limit cuts it short.
+        self._patience = self._seconds * 0.9
 
     def __repr__(self) -> str:
         return f"SQLiteSessionStorage({self._path or 'a connection of aiosqlite'!r})"
@@ -116,36 +136,60 @@ class SQLiteSessionStorage(SqlSessionStorage):
             self._reader = self._writer = self._borrowed
         else:
             self._reader = self._writer = await self._connect()
-            await self._writer.run(use_wal)
-            if self._path != ":memory:":  # every connection has a database in memory of its own
+            await self._writer.run(use_wal, patience=MIGRATION_WAIT)
+            if self._path != IN_MEMORY:  # every connection has a database in memory of its own
                 self._reader = await self._connect()
         async with self._migration_connection():
             pass  # shows at once, rather than at the first store, that the file cannot be written
 
     async def _connect(self) -> OwnConnection:
-        connection = await OwnConnection.to(self._path)
+        connection = await OwnConnection.to(self._path, create=self._create)
         self._own.add(connection)
         return connection
 
     async def _close(self) -> None:
-        while self._own:
-            await self._own.pop().close()
+        for connection in self._own.copy():
+            await connection.close()
+            self._own.discard(connection)
 
     def _abandon(self) -> None:
-        while self._own:
-            self._own.pop().stop()
+        for connection in self._own:
+            connection.stop()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._own = set()
 
     async def _ping(self) -> None:
         await self._fetch("SELECT 1", ())
 
     async def _fetch(self, sql: str, parameters: Sequence[Any]) -> Iterable[Sequence[Any]]:
-        return await self._reader.run(partial(fetch, sql, parameters))
+        return await self._reader.run(partial(fetch, sql, parameters), patience=self._patience)
 
     async def _execute(self, sql: str, parameters: Sequence[Any]) -> None:
-        await self._writer.run(partial(write, sql, parameters))
+        await self._writer.run(partial(write, sql, parameters), patience=self._patience)
 
     async def _change(self, sql: str, parameters: Sequence[Any]) -> bool:
-        return await self._writer.run(partial(write, sql, parameters)) > 0
+        rows = await self._writer.run(partial(write, sql, parameters), patience=self._patience)
+        return rows > 0
+
+    async def _compare_and_delete(self, expected: Sequence[Session]) -> Iterable[str]:
+        expected = _filled_up(expected)
+        tokens = [(one.id, one.access_token, one.refresh_token) for one in expected]
+        condition, ids = self._is_one_of(self._id, [one.id for one in expected])
+        values = ", ".join(["(?, ?, ?)"] * len(tokens))
+        deletion = (
+            f"WITH expected (id, access, refresh) AS (VALUES {values})"
+            f" {self._delete_from}{self._id} IN (SELECT e.id FROM expected AS e"
+            f" JOIN {self._quoted} AS s ON s.{self._id} = e.id"
+            ' WHERE s."accessToken" IS e.access AND s."refreshToken" IS e.refresh)'
+        )
+        work = partial(
+            write_and_fetch,
+            (deletion, [value for one in tokens for value in one]),
+            (f"SELECT {self._id} FROM {self._quoted} WHERE {condition}", ids),
+        )
+        return [row[0] for row in await self._writer.run(work, patience=self._patience)]
 
     # A group of any size has a statement of its own, which SQLite compiles and keeps: a few sizes
     # will do, the rest is filled up with the last value or row once more.
@@ -162,13 +206,14 @@ class SQLiteSessionStorage(SqlSessionStorage):
 
     @asynccontextmanager
     async def _migration_connection(self) -> AsyncIterator[SqlConnection]:
+        writer = self._writer  # there may be another one when this ends early
         transaction = Transaction()
         try:
-            await self._writer.run(transaction.begin, patience=MIGRATION_WAIT)
-            yield MigrationConnection(self._writer)
-            await self._writer.run(commit)
+            await writer.run(transaction.begin, patience=MIGRATION_WAIT)
+            yield MigrationConnection(writer)
+            await writer.run(commit, patience=MIGRATION_WAIT)
         except BaseException:
-            self._writer.post(transaction.rollback)
+            writer.post(transaction.rollback)
             raise
 
     async def _columns(self, connection: SqlConnection) -> dict[str, str]:
@@ -191,6 +236,9 @@ class SQLiteSessionStorage(SqlSessionStorage):
             index = self.dialect.identifier(name)
             await connection.execute(f'CREATE INDEX {index} ON {self._quoted} ("shop")')
 
+    def _verdict(self, error: Exception) -> Verdict:
+        return verdict(error)
+
     def _describe(self, error: Exception) -> str:
         return describe(error, self._path)
 
@@ -198,15 +246,21 @@ class SQLiteSessionStorage(SqlSessionStorage):
         scrub(error)
 
 
+@hides_arguments
 def open_url(url: str, **options: Any) -> SQLiteSessionStorage:
     """Make the storage for ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or ``sqlite://``.
 
     The last one is a database in memory.
 
     Raises:
-        ValueError: If the URL names a host.
+        ValueError: If the URL names a host, or has a parameter that cannot be honoured.
     """
-    return SQLiteSessionStorage(path_in(url), **options)
+    address = read_url(normal_scheme(url))
+    if address.timeout is not None:
+        options.setdefault("timeout", address.timeout)
+    storage = SQLiteSessionStorage(address.path, **options)
+    storage._create = address.create
+    return storage
 
 
 def _filled_up(items: Sequence[_T]) -> Sequence[_T]:
