@@ -1,7 +1,9 @@
 """Where a namespace is: URLs."""
 
 import os
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
+
+from shopify_session_storage import UrlParameters
 
 from shopify_session_storage_kv_style.cloudflare import API, CloudflareKVNamespace
 
@@ -19,12 +21,13 @@ def namespace_at(url: str) -> CloudflareKVNamespace:
     # Messages show no part of the URL, in case it holds a token.
     parts = urlsplit(url)
     account_id, namespace_id = unquote(parts.netloc), unquote(parts.path).strip("/")
-    parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
-    base_url = parameters.pop("base_url", API)
-    if not account_id or not namespace_id or "/" in namespace_id or parts.fragment or parameters:
+    if not account_id or not namespace_id or "/" in namespace_id or parts.fragment:
         raise ValueError(
             "a Workers KV URL is cloudflare-kv://account_id/namespace_id, with ?base_url= at most"
         )
+    parameters = UrlParameters("Workers KV", parts.query)
+    base_url = parameters.text("base_url") or API
+    parameters.finish()
     api_token = os.environ.get("CLOUDFLARE_API_TOKEN")
     if "@" in account_id or ":" in account_id or not api_token:
         raise ValueError("the API token is taken from the environment: CLOUDFLARE_API_TOKEN")

@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Final
 
+from shopify_session_storage import Verdict
+
 if TYPE_CHECKING:
     import httpx
 
@@ -38,6 +40,25 @@ class CloudflareKVError(KVNamespaceError):
         self.code = code
 
 
+# By the HTTP status of Cloudflare's API. All else is unavailable: 5xx, 404, a daily limit (400).
+_VERDICTS: Final = {
+    None: Verdict.LOST,  # no answer
+    401: Verdict.DENIED,
+    403: Verdict.DENIED,
+    413: Verdict.DATA,
+    # It has been waited for, as Retry-After says, and tried again: cloudflare.py. What is called a
+    # conflict is sent once more call by call, which would be far more requests.
+    429: Verdict.UNAVAILABLE,
+}
+
+
+def verdict(error: Exception) -> Verdict:
+    """Tell what an error of a namespace means."""
+    if isinstance(error, CloudflareKVError):
+        return _VERDICTS.get(error.status, Verdict.UNAVAILABLE)
+    return Verdict.LOST if isinstance(error, ConnectionError) else Verdict.UNAVAILABLE
+
+
 def refusal(response: "httpx.Response") -> CloudflareKVError:
     """Return the error for an answer that is none of success."""
     try:
@@ -54,4 +75,4 @@ def refusal(response: "httpx.Response") -> CloudflareKVError:
 
 def not_of_the_api() -> CloudflareKVError:
     """Return the error for an answer that the API would not give."""
-    return CloudflareKVError("the answer is not one of Cloudflare's API")
+    return CloudflareKVError("the answer is not one of Cloudflare's API", 200)
