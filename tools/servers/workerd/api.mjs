@@ -43,6 +43,18 @@ async function changeAll(items, nameOf, change, fault) {
   return envelope({ successful_key_count: done, unsuccessful_keys: left.map(nameOf) });
 }
 
+async function existing(namespace, keys) {
+  const there = new Set();
+  for (let first = 0; first < keys.length; first += 100) {
+    for (const [key, value] of await namespace.get(keys.slice(first, first + 100))) {
+      if (value !== null) {
+        there.add(key);
+      }
+    }
+  }
+  return there;
+}
+
 async function onValue(request, namespace, key) {
   if (request.method !== "GET" && isTooSoon(key)) {
     throw new Refusal(429, 10429, "too many writes to a key");
@@ -81,14 +93,17 @@ async function onBulk(request, namespace, operation, fault) {
         (pair) => namespace.put(pair.key, pair.value),
         fault,
       );
-    case "POST bulk/delete":
+    case "POST bulk/delete": {
       checkCount(body, 10_000);
+      // A delete in workerd takes as long if there is nothing; one of Cloudflare's does not.
+      const there = await existing(namespace, body);
       return changeAll(
         body,
         (key) => key,
-        (key) => namespace.delete(key),
+        (key) => there.has(key) && namespace.delete(key),
         fault,
       );
+    }
   }
   throw new Refusal(405, 10000, "Method not allowed");
 }

@@ -56,6 +56,7 @@ class KVSessionStorage(BaseSessionStorage):
     # 180, and httpx alone 260, with a request for each. Requests count: Cloudflare's API allows
     # 1200 in five minutes.
     max_groups = 4
+    max_group_items = 2_000  # one call deletes up to 10,000, and reads 100
     # Those that come while one is under way share their requests. One that is slow, because its
     # list has been written a moment ago, holds nobody up.
     max_write_groups = 1
