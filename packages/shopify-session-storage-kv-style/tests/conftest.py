@@ -91,7 +91,7 @@ def in_pyodide(program: str, pyodide: str = "pyodide") -> str:
     }
     done = subprocess.run(
         ["node", str(folder / "pyodide.mjs"), json.dumps(settings)],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
