@@ -65,6 +65,16 @@ async def faults(kv_url):
         await plan()
 
 
+@pytest_asyncio.fixture
+async def write_limit(kv_url):
+    """Let a key be written once a second only, as Workers KV does."""
+    address = httpx.URL(api_of(kv_url)).join("/limits")
+    async with httpx.AsyncClient() as client:
+        await client.put(address, json=True)
+        yield
+        await client.put(address, json=False)
+
+
 def in_pyodide(program: str, pyodide: str = "pyodide") -> str:
     """Run a Python program in Pyodide, with ``binding``, a KV namespace of workerd.
 
@@ -81,7 +91,7 @@ def in_pyodide(program: str, pyodide: str = "pyodide") -> str:
     }
     done = subprocess.run(
         ["node", str(folder / "pyodide.mjs"), json.dumps(settings)],
-        capture_output=True, text=True, timeout=120,
+        capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

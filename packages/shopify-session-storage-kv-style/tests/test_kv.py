@@ -81,7 +81,7 @@ async def test_operations_take_the_requests_that_are_told(kv_url, shop, proxy):
             (lambda: storage.load_session(many[0].id), 1),
             (lambda: storage.load_session("missing"), 1),
             (lambda: storage.find_sessions_by_shop(shop), 2),
-            (lambda: storage.store_session(moved), 5),  # and read and write the old list
+            (lambda: storage.store_session(moved), 4),  # and read the old list, write both
             (lambda: storage.delete_session(many[1].id), 4),
             (lambda: storage.delete_session("missing"), 2),
             (lambda: storage.delete_sessions(session.id for session in many[2:]), 4),
@@ -103,7 +103,13 @@ async def test_calls_that_wait_travel_in_few_requests(kv_url, shop, proxy):
 
 
 @pytest.mark.asyncio
-async def test_big_shops_and_many_tasks(storage, shop):
+async def test_big_shops_and_many_tasks(kv_url, shop):
+    minute = timedelta(minutes=1)  # all of them wait from the start
+    async with open_session_storage(kv_url, on_error="raise", timeout=minute) as storage:
+        await use_big_shop(storage, shop)
+
+
+async def use_big_shop(storage, shop):
     many = [online_session(shop, user) for user in range(10_000)]
     assert all(await asyncio.gather(*map(storage.store_session, many)))
     found = {one.id: one for one in await storage.find_sessions_by_shop(shop)}
@@ -222,6 +228,37 @@ async def test_what_does_not_pass_is_told_at_once(
     assert isinstance(error, CloudflareKVError)
     assert (error.status, error.code) == (status, code)
     assert await storage.load_session(offline_session(shop).id) is None  # it was one request
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [(None, "lost"), (401, "denied"), (403, "denied"), (404, "unavailable"), (400, "unavailable"),
+     (413, "data"), (429, "unavailable"), (500, "unavailable"), (503, "unavailable")],
+)  # fmt: skip
+def test_every_status_has_a_meaning(status, verdict):
+    assert KVSessionStorage()._verdict(CloudflareKVError("of the test", status)) == verdict
+
+
+@pytest.mark.asyncio
+async def test_lost_connection_of_a_namespace_of_ones_own_is_tried_once_more(raw, shop):
+    class Lossy(Plain):
+        left = 0
+
+        async def get(self, key):
+            if self.left:
+                self.left -= 1
+                raise ConnectionResetError("of the test")
+            return await self.namespace.get(key)
+
+    namespace = Lossy(raw)
+    storage = KVSessionStorage(namespace, on_error="raise")
+    session = offline_session(shop)
+    await storage.store_session(session)
+    namespace.left = 1
+    assert session.equals(await storage.load_session(session.id))
+    namespace.left = 2
+    with pytest.raises(SessionStorageUnavailableError, match="ConnectionResetError"):
+        await storage.load_session(session.id)
 
 
 @pytest.mark.asyncio
@@ -388,6 +425,50 @@ def test_storage_follows_to_a_new_event_loop_without_disconnect(kv_url, shop):
 
     with pytest.warns(ResourceWarning):  # of the connections of the loop that ended
         twice()
+
+
+def test_forked_children_of_a_running_loop_work_beside_their_parent(kv_url, shop):
+    program = """
+        import asyncio, os, sys
+        from shopify_session_storage import open_session_storage
+        from shopify_session_storage.testing.sessions import online_session
+
+        url, shop = sys.argv[1:]
+        storage = open_session_storage(url, on_error="raise")
+
+        async def work(number):
+            for user in range(3):
+                session = online_session(f"{number}.{shop}", user)
+                assert await storage.store_session(session)
+                assert session.equals(await storage.load_session(session.id))
+
+        async def main():
+            await work(0)
+            children = []
+            for number in range(1, 4):
+                child = os.fork()
+                if not child:
+                    asyncio._set_running_loop(None)
+                    try:
+                        asyncio.run(work(number))
+                    except BaseException as error:
+                        print(repr(error), file=sys.stderr)
+                        os._exit(1)
+                    os._exit(0)
+                children.append(child)
+                await work(0)
+            for child in children:
+                assert (await asyncio.to_thread(os.waitpid, child, 0))[1] == 0
+            await work(0)
+            await storage.disconnect()
+
+        asyncio.run(main())
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), kv_url, shop],
+        capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.asyncio

@@ -11,7 +11,6 @@ from servers.kv import NAMESPACES
 from shopify_session_storage import CorruptSessionError, Session, open_session_storage
 from shopify_session_storage.testing.sessions import offline_session, online_session, unique
 from shopify_session_storage.testing.strategies import sessions
-from shopify_session_storage_kv_style import KVSessionStorage
 
 from .conftest import namespace_of
 
@@ -221,47 +220,3 @@ async def test_unreadable_session_is_told_without_its_text(
     assert "cannot be read" in caplog.text
     await storage.store_session(offline_session(shop, id=id))  # replaces it
     assert await storage.delete_session(id) is True
-
-
-# --- reads that miss what was written -------------------------------------------------------------
-
-
-class Stale:
-    """A namespace whose reads miss what was written since its :meth:`converge`."""
-
-    def __init__(self, namespace):
-        self._namespace = namespace
-        self._read = {}
-
-    async def get(self, key):
-        if key not in self._read:
-            self._read[key] = await self._namespace.get(key)
-        return self._read[key]
-
-    async def put(self, key, value):
-        await self.get(key)
-        await self._namespace.put(key, value)
-
-    async def delete(self, key):
-        await self.get(key)
-        await self._namespace.delete(key)
-
-    def converge(self):
-        self._read.clear()
-
-
-@pytest.mark.asyncio
-async def test_no_list_loses_a_session_that_a_read_misses(raw, shop):
-    namespace = Stale(raw)
-    storages = [KVSessionStorage(namespace, on_error="raise") for _ in range(2)]
-    many = [online_session(shop, user) for user in range(8)]
-    for number, session in enumerate(many):  # one after the other, each read as stale as can be
-        await storages[number % 2].store_session(session)
-    namespace.converge()
-    found = await storages[0].find_sessions_by_shop(shop)
-    assert {one.id for one in found} == {one.id for one in many}
-    await storages[0].delete_sessions([many[0].id, many[1].id])
-    await storages[1].store_session(online_session(shop, 100))
-    namespace.converge()
-    found = await storages[0].find_sessions_by_shop(shop)
-    assert {one.id for one in found} == {f"{shop}_{n}" for n in (*range(2, 8), 100)}

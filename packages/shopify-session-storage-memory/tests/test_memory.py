@@ -52,3 +52,5 @@ async def test_sessions_survive_disconnect():
 def test_url_has_nothing_but_its_scheme():
     with pytest.raises(ValueError, match="nothing after"):
         open_session_storage("memory://somewhere")
+    with pytest.raises(ValueError, match="'size', which is not known"):
+        open_session_storage("memory://?size=1")

@@ -154,21 +154,21 @@ async def test_table_of_another_program_is_completed_and_keeps_what_is_its_own(t
 def starting(path: Path, *arguments: object) -> subprocess.Popen[str]:
     """Start a process that opens the database; with a number, it dies before that statement."""
     source = """
-    import asyncio, os, signal, sys
-    import aiosqlite
+    import asyncio, os, signal, sqlite3, sys
+    from functools import partial
     from shopify_session_storage_sqlite import SQLiteSessionStorage
 
     path, left = sys.argv[1], [int(argument) for argument in sys.argv[2:]]
-    execute = aiosqlite.Connection._execute_fetchall
 
-    def counting(self, sql, parameters):
-        if left:
-            left[0] -= 1
-            if left[0] < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-        return execute(self, sql, parameters)
+    class Counting(sqlite3.Connection):
+        def execute(self, *arguments):
+            if left:
+                left[0] -= 1
+                if left[0] < 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return super().execute(*arguments)
 
-    aiosqlite.Connection._execute_fetchall = counting
+    sqlite3.connect = partial(sqlite3.connect, factory=Counting)
 
     async def main():
         async with SQLiteSessionStorage(path, on_error="raise") as storage:

@@ -3,9 +3,12 @@
 // behind it are workerd's own.
 //
 // PUT /faults with a JSON array of {status, headers, body} makes the next calls answer that, and
-// {unsuccessful: true} makes a bulk write or delete leave out its first key.
+// {unsuccessful: true} makes a bulk write or delete leave out its first key. PUT /limits with true
+// makes it refuse a second write to a key within a second, as Workers KV does; with false, not.
 
 const faults = [];
+let limited = false;
+const written = new Map(); // when each key was written last, in milliseconds
 
 class Refusal extends Error {
   constructor(status, code, message) {
@@ -24,14 +27,38 @@ function checkCount(items, most) {
   }
 }
 
+function isTooSoon(key) {
+  const now = Date.now();
+  if (limited && now - (written.get(key) ?? 0) < 1000) {
+    return true;
+  }
+  written.set(key, now);
+  return false;
+}
+
 async function changeAll(items, nameOf, change, fault) {
-  const left = fault?.unsuccessful ? items.slice(0, 1) : [];
-  await Promise.all(items.slice(left.length).map(change));
+  const left = items.filter((item, n) => (n === 0 && fault?.unsuccessful) || isTooSoon(nameOf(item)));
+  await Promise.all(items.filter((item) => !left.includes(item)).map(change));
   const done = items.length - left.length;
   return envelope({ successful_key_count: done, unsuccessful_keys: left.map(nameOf) });
 }
 
+async function existing(namespace, keys) {
+  const there = new Set();
+  for (let first = 0; first < keys.length; first += 100) {
+    for (const [key, value] of await namespace.get(keys.slice(first, first + 100))) {
+      if (value !== null) {
+        there.add(key);
+      }
+    }
+  }
+  return there;
+}
+
 async function onValue(request, namespace, key) {
+  if (request.method !== "GET" && isTooSoon(key)) {
+    throw new Refusal(429, 10429, "too many writes to a key");
+  }
   switch (request.method) {
     case "GET": {
       const value = await namespace.get(key, "arrayBuffer");
@@ -66,14 +93,17 @@ async function onBulk(request, namespace, operation, fault) {
         (pair) => namespace.put(pair.key, pair.value),
         fault,
       );
-    case "POST bulk/delete":
+    case "POST bulk/delete": {
       checkCount(body, 10_000);
+      // A delete in workerd takes as long if there is nothing; one of Cloudflare's does not.
+      const there = await existing(namespace, body);
       return changeAll(
         body,
         (key) => key,
-        (key) => namespace.delete(key),
+        (key) => there.has(key) && namespace.delete(key),
         fault,
       );
+    }
   }
   throw new Refusal(405, 10000, "Method not allowed");
 }
@@ -82,6 +112,10 @@ async function answer(request, env) {
   const { pathname } = new URL(request.url);
   if (pathname === "/faults") {
     faults.splice(0, faults.length, ...(await request.json()));
+    return envelope({});
+  }
+  if (pathname === "/limits") {
+    limited = await request.json();
     return envelope({});
   }
   const fault = faults.shift();

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -9,12 +10,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import quote, urlsplit
 
-from shopify_session_storage_kv_style.namespace import (
-    KVNamespaceError,
-    each,
-    parts,
-    pauses,
-)
+from shopify_session_storage import hides_arguments
+
+from shopify_session_storage_kv_style.errors import CloudflareKVError, not_of_the_api, refusal
+from shopify_session_storage_kv_style.namespace import each, parts, pauses
 
 if TYPE_CHECKING:
     import httpx
@@ -25,37 +24,12 @@ API: Final = "https://api.cloudflare.com/client/v4"
 _MOST_READ: Final = 100
 _MOST_WRITTEN: Final = 10_000
 
-_LONGEST_PAUSE: Final = 10.0  # seconds; a caller would not wait any longer
+# In seconds.
+_TIMEOUT: Final = 10.0  # for an answer; open_url() sets that of the storage
+_CONNECT_TIMEOUT: Final = 5.0
+_LONGEST_PAUSE: Final = 10.0  # a caller would not wait any longer
 
 _KEY_NOT_FOUND: Final = 10009
-
-# Messages are in words of our own: the API's may repeat what they complain of.
-_BY_CODE: Final = {
-    7000: "the API has no such path",
-    7003: "there is no such account or namespace",
-    10013: "there is no such namespace",
-    10048: "the free plan's limit of the day is reached",
-}
-_BY_STATUS: Final = {
-    401: "the API token is not accepted",
-    403: "the API token is not accepted for this account, or may not edit Workers KV Storage",
-    413: "too large",
-    429: "too many requests",
-}
-
-
-class CloudflareKVError(KVNamespaceError):
-    """Cloudflare's API cannot be reached, or refuses a request.
-
-    Attributes:
-        status: The HTTP status, None without an answer.
-        code: Cloudflare's error code, None without one.
-    """
-
-    def __init__(self, message: str, status: int | None = None, code: int | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.code = code
 
 
 class CloudflareKVNamespace:
@@ -83,6 +57,7 @@ class CloudflareKVNamespace:
         ValueError: If one is empty, the URL is not one of HTTP, or the token cannot be one.
     """
 
+    @hides_arguments
     def __init__(
         self,
         account_id: str,
@@ -130,8 +105,11 @@ class CloudflareKVNamespace:
         # This type of httpx does not show the token in its repr.
         self._headers = httpx.Headers({"Authorization": f"Bearer {api_token}"})
         self._injected = client
+        # A client is for one event loop of one process.
         self._own: httpx.AsyncClient | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._of: tuple[int, asyncio.AbstractEventLoop] | None = None
+        self._inherited: list[httpx.AsyncClient] = []
+        self._seconds = _TIMEOUT
 
     def __repr__(self) -> str:
         return f"<CloudflareKVNamespace {self._url}>"
@@ -156,7 +134,7 @@ class CloudflareKVNamespace:
     async def aclose(self) -> None:
         """Close the client of its own. Further use makes another one."""
         own, self._own = self._own, None
-        if own is not None and self._loop is asyncio.get_running_loop():
+        if own is not None and self._of == _here():
             await own.aclose()
 
     # --- keys -------------------------------------------------------------------------------
@@ -182,7 +160,7 @@ class CloudflareKVNamespace:
             result = await self._send_json("POST", "bulk/get", {"keys": some, "type": "text"})
             values = result.get("values")
             if not isinstance(values, dict):
-                raise _not_of_the_api()
+                raise not_of_the_api()
             return {key: values.get(key) for key in some}
 
         found = await each(get, [tuple(some) for some in parts(keys, _MOST_READ)])
@@ -224,7 +202,7 @@ class CloudflareKVNamespace:
         except (ValueError, AttributeError):
             result = ""
         if not isinstance(result, dict | None):
-            raise _not_of_the_api()
+            raise not_of_the_api()
         return result or {}
 
     async def _send(
@@ -248,12 +226,14 @@ class CloudflareKVNamespace:
                 # It holds the request, and so the API token and the session.
                 text = str(error)
                 failure = CloudflareKVError(f"{type(error).__name__}{text and ': '}{text}")
-                pause = None if was_lost else 0.0
+                # Nobody would wait that long once more.
+                slow = isinstance(error, httpx.TimeoutException)
+                pause = None if was_lost or slow else 0.0
                 was_lost = True
             else:
                 if response.is_success:
                     return response.content
-                failure = _refusal(response)
+                failure = refusal(response)
                 if failure.code == _KEY_NOT_FOUND:
                     return None
                 pause = _pause(response, waits)
@@ -266,35 +246,24 @@ class CloudflareKVNamespace:
 
         if self._injected is not None:
             return self._injected
-        loop = asyncio.get_running_loop()
-        if self._own is None or self._loop is not loop:
-            self._loop = loop
+        here = _here()
+        if self._own is None or self._of != here:
+            if self._own is not None and self._of is not None and self._of[0] != here[0]:
+                self._inherited.append(self._own)  # its connections are the parent process's
+            self._of = here
             self._own = httpx.AsyncClient(
-                timeout=httpx.Timeout(10, connect=5),  # seconds
+                timeout=httpx.Timeout(self._seconds, connect=min(_CONNECT_TIMEOUT, self._seconds)),
                 limits=httpx.Limits(keepalive_expiry=60),  # 5 s would mean many TLS handshakes
             )
         return self._own
 
 
+def _here() -> tuple[int, asyncio.AbstractEventLoop]:
+    return os.getpid(), asyncio.get_running_loop()
+
+
 def _value(key: str) -> str:
     return f"values/{quote(key, safe='')}"
-
-
-def _refusal(response: "httpx.Response") -> CloudflareKVError:
-    try:
-        code = response.json()["errors"][0]["code"]
-    except (ValueError, LookupError, TypeError):
-        code = None
-    if not isinstance(code, int):
-        code = None
-    status = response.status_code
-    reason = _BY_CODE.get(code or 0) or _BY_STATUS.get(status) or ""
-    text = f"HTTP {status}" if code is None else f"HTTP {status}, code {code}"
-    return CloudflareKVError(f"{text}{reason and ': '}{reason}", status, code)
-
-
-def _not_of_the_api() -> CloudflareKVError:
-    return CloudflareKVError("the answer is not one of Cloudflare's API")
 
 
 def _pause(response: "httpx.Response", waits: Iterator[float]) -> float | None:

@@ -7,15 +7,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol, TypeVar, runtime_checkable
 
+from shopify_session_storage_kv_style.errors import KVNamespaceError
+
 _T = TypeVar("_T")
 _R = TypeVar("_R")
 
 AT_ONCE: Final = 6
 """How many calls to a namespace are under way at once: as many connections as a Worker has."""
-
-
-class KVNamespaceError(Exception):
-    """A namespace failed. The text shows no value that is stored."""
 
 
 @runtime_checkable

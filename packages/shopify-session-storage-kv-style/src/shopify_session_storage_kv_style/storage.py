@@ -1,55 +1,49 @@
 """Sessions in a namespace of keys and values, in the layout of Shopify's JavaScript adapter."""
 
-import asyncio
-import json
-import os
-import time
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
-from weakref import WeakValueDictionary
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
 
 from shopify_session_storage import (
+    DEFAULT_TIMEOUT,
     BaseSessionStorage,
     CorruptSessionError,
     OnError,
     Session,
+    Verdict,
     check_session_id,
-    dump_session_json,
+    has_same_tokens,
+    hides_arguments,
     read_session_json,
 )
-from shopify_session_storage.base import to_the_end
-from shopify_session_storage.stored import has_same_tokens
 
-from shopify_session_storage_kv_style.cloudflare import API, CloudflareKVNamespace
-from shopify_session_storage_kv_style.namespace import Keys, KVNamespace, KVNamespaceError
-
-# How long a read may miss what was written before, in seconds: "up to 60 seconds or more" by the
-# documentation of Workers KV.
-_STALE_SECONDS: Final = 60.0
+from shopify_session_storage_kv_style.addresses import namespace_at
+from shopify_session_storage_kv_style.cloudflare import CloudflareKVNamespace
+from shopify_session_storage_kv_style.errors import KVNamespaceError, verdict
+from shopify_session_storage_kv_style.lists import Lists, list_key, lists_of, names_in
+from shopify_session_storage_kv_style.namespace import Keys, KVNamespace
+from shopify_session_storage_kv_style.writing import Writing
 
 
 class KVSessionStorage(BaseSessionStorage):
     """Keeps sessions in a namespace of keys and values, and the ids of each shop's in a list.
 
     A load reads one key. A find reads the shop's list, then its sessions. A store reads the
-    session that it replaces and the list, then writes the list, if the id is not in it, then the
-    session; one that moves to another shop reads and writes its old shop's list, too. A delete
-    reads the session, deletes it, then reads and writes the list. Each of these steps is one
-    round trip, for any number of sessions, where the namespace has bulk calls that take them.
+    session that it replaces and the list, then writes the session, then the list, if the id is not
+    in it; one that moves to another shop reads and writes its old shop's list, too. A delete reads
+    the session, then the list, then writes the list and deletes the session. Each of these steps
+    is one round trip, for any number of sessions, where the namespace has bulk calls that take
+    them.
 
-    There are no transactions, so what a process that dies leaves is harmless: a list may have ids
-    of sessions that are not there, which find leaves out. It never lacks one whose store has
-    returned.
-
-    A write that has been sent is waited for, also if its caller is cancelled: it could otherwise
-    arrive after the next write of the same session.
+    There are no transactions. A process that dies on its way may leave a session that is in no
+    list, whose store or delete has not returned; a listed id has its session, as the official
+    JavaScript adapter needs it.
 
     Args:
         namespace: Where to keep the sessions. It is never closed. Without it
             :meth:`set_namespace` must be called before anything else.
         on_error: ``"log"`` failures of the namespace, or ``"raise"`` them.
+        timeout: How long a call may take.
 
     Raises:
         TypeError: If the namespace has not the methods of a :class:`KVNamespace`.
@@ -62,15 +56,24 @@ class KVSessionStorage(BaseSessionStorage):
     # 180, and httpx alone 260, with a request for each. Requests count: Cloudflare's API allows
     # 1200 in five minutes.
     max_groups = 4
-    max_write_groups = 1  # writes take turns anyway, see _Lists
+    max_group_items = 2_000  # one call deletes up to 10,000, and reads 100
+    # Those that come while one is under way share their requests. One that is slow, because its
+    # list has been written a moment ago, holds nobody up.
+    max_write_groups = 1
 
-    def __init__(self, namespace: KVNamespace | None = None, *, on_error: OnError = "log") -> None:
-        super().__init__(on_error=on_error)
+    def __init__(
+        self,
+        namespace: KVNamespace | None = None,
+        *,
+        on_error: OnError = "log",
+        timeout: timedelta = DEFAULT_TIMEOUT,
+    ) -> None:
+        super().__init__(on_error=on_error, timeout=timeout)
         self._namespace: KVNamespace | None = None
         # Made by open_url() for this storage.
         self._own: CloudflareKVNamespace | None = None
         self._keys: Keys
-        self._lists: _Lists | None = None
+        self._lists: Lists | None = None
         if namespace is not None:
             self.set_namespace(namespace)
 
@@ -92,32 +95,29 @@ class KVSessionStorage(BaseSessionStorage):
         self._keys = Keys(namespace)
         self._lists = None
 
-    # --- lifecycle --------------------------------------------------------------------------
-
     async def _open(self) -> None:
         if self._namespace is None:
             raise RuntimeError("there is no namespace; call set_namespace() first")
 
     async def _close(self) -> None:
-        self._lists = None
+        self._forget()
         if self._own is not None:
             await self._own.aclose()
 
-    def _abandon(self) -> None:
+    def _forget(self) -> None:
+        # The namespace has a client of its own for each event loop and process.
         self._lists = None
 
     async def _ping(self) -> None:
         await self._keys.get(["shop:"])  # the list of no shop
 
-    # --- data -------------------------------------------------------------------------------
-
     async def _load(self, ids: Sequence[str]) -> list[Session]:
         return [_read(value, id) for id, value in (await self._keys.get(ids)).items()]
 
     async def _find(self, shops: Sequence[str]) -> list[Session]:
-        keys = self._keys
-        texts = await keys.get([_list_key(shop) for shop in shops])
-        names = {shop: set(_names(texts.get(_list_key(shop)), shop)) for shop in shops}
+        keys, lists = self._keys, self._shared_lists()
+        texts = await keys.get([list_key(shop) for shop in shops])
+        names = {shop: {*names_in(texts, shop), *lists.lately(shop)} for shop in shops}
         ids = [name for name in sorted(set().union(*names.values())) if _is_session_id(name)]
         values = await keys.get(ids) if ids else {}
         sessions = [_read(value, id) for id, value in values.items()]
@@ -125,199 +125,62 @@ class KVSessionStorage(BaseSessionStorage):
         return [session for session in sessions if session.id in names.get(session.shop, ())]
 
     async def _store(self, sessions: Sequence[Session]) -> None:
-        await to_the_end(self._store_listed(sessions))
+        writing = self._writing()
+        shops = {session.shop for session in sessions}
+        async with writing.holding([session.id for session in sessions], shops) as texts:
+            await writing.store(sessions, texts)
+        await writing.settle()
 
     async def _delete(self, ids: Sequence[str]) -> None:
-        await to_the_end(self._delete_listed(ids))
+        writing = self._writing()
+        async with writing.holding(ids) as texts:
+            await writing.delete(ids, texts)
+        await writing.settle()
 
     async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
-        return await to_the_end(self._compare_and_store_listed(session, expected))
-
-    async def _compare_and_store_listed(self, session: Session, expected: Session | None) -> bool:
-        lists = self._known_lists()
-        async with lists.lock:  # also of the other storages that share the lists
-            found = await self._load_one(session.id)
+        writing = self._writing()
+        async with writing.holding([session.id], {session.shop}) as texts:
+            text = texts.get(session.id)
+            found = None if text is None else _read(text, session.id)
             if not has_same_tokens(found, expected):
                 return False
-            await self._store_locked([session], lists)
-            return True
+            await writing.store([session], texts)
+        return True
 
-    async def _store_listed(self, sessions: Sequence[Session]) -> None:
-        lists = self._known_lists()
-        async with lists.lock:
-            await self._store_locked(sessions, lists)
+    async def _compare_and_delete(self, expected: Sequence[Session]) -> list[str]:
+        writing = self._writing()
+        async with writing.holding([session.id for session in expected]) as texts:
+            others = [
+                session.id
+                for session in expected
+                if (text := texts.get(session.id)) is not None
+                and not has_same_tokens(_read(text, session.id), session)
+            ]
+            ids = [session.id for session in expected if session.id not in others]
+            if ids:
+                await writing.delete(ids, texts)
+        return others
 
-    async def _store_locked(self, sessions: Sequence[Session], lists: "_Lists") -> None:
-        keys = self._keys
-        shops = {session.shop: None for session in sessions}
-        texts = await keys.get([*(session.id for session in sessions), *map(_list_key, shops)])
-        added: dict[str, list[str]] = {shop: [] for shop in shops}
-        left: dict[str, list[str]] = {}
-        for session in sessions:
-            added[session.shop].append(session.id)
-            old_shop = _shop_of(texts.get(session.id), session.id)
-            if old_shop is not None and old_shop != session.shop:
-                left.setdefault(old_shop, []).append(session.id)
-        if others := [_list_key(shop) for shop in left if shop not in shops]:
-            texts |= await keys.get(others)
-
-        # First the lists, then the sessions: a process that dies between leaves ids of
-        # sessions that are not there, rather than sessions that nobody finds. For the same
-        # reason ids are removed last.
-        longer = _changed_lists(texts, lists, added=added)
-        await keys.put(longer)
-        await keys.put({session.id: dump_session_json(session) for session in sessions})
-        for session in sessions:
-            lists.remember(session)
-        await keys.put(_changed_lists(texts | longer, lists, removed=left))
-
-    async def _delete_listed(self, ids: Sequence[str]) -> None:
-        keys, lists = self._keys, self._known_lists()
-        async with lists.lock:
-            values = await keys.get(ids)
-            left: dict[str, list[str]] = {}
-            for id, value in values.items():
-                shop = _shop_of(value, id)
-                if shop is not None:
-                    left.setdefault(shop, []).append(id)
-            # Also those that were not there: they may have been stored elsewhere just now. First
-            # the sessions, then the lists, see above.
-            await keys.delete(ids)
-            lists.forget(ids)
-            if left:
-                texts = await keys.get([*map(_list_key, left)])
-                await keys.put(_changed_lists(texts, lists, removed=left))
+    def _verdict(self, error: Exception) -> Verdict:
+        return verdict(error)
 
     def _describe(self, error: Exception) -> str:
         text = str(error)
         return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
-    def _known_lists(self) -> "_Lists":
+    def _shared_lists(self) -> Lists:
         if self._lists is None:
-            key: Any = self._namespace
-            try:
-                hash(key)
-            except TypeError:
-                key = id(self._namespace)
-            self._lists = _LISTS.setdefault(
-                (asyncio.get_running_loop(), key), _Lists(self._namespace)
-            )
+            self._lists = lists_of(self._namespace)
         return self._lists
 
-
-class _Lists:
-    """What all storages of one event loop on one namespace share, so that no list loses an id.
-
-    A list is read, changed and written by one of them at a time. And since a read may miss what
-    was written a moment ago, ids that were added a moment ago are added again. Not so with ids
-    that were removed: another process may have stored the session again, and an id too many does
-    no harm, one too few does.
-    """
-
-    def __init__(self, namespace: object) -> None:
-        self.lock = asyncio.Lock()
-        self._namespace = namespace  # as long as it lives, nothing else has its id()
-        self._recent: dict[str, tuple[str, float]] = {}  # shop and time by id, oldest first
-
-    def remember(self, session: Session) -> None:
-        """Take note of a session that has been listed and stored."""
-        self._recent.pop(session.id, None)
-        self._recent[session.id] = (session.shop, time.monotonic())
-
-    def forget(self, ids: Iterable[str]) -> None:
-        """Take note of sessions that are deleted."""
-        for id in ids:
-            self._recent.pop(id, None)
-
-    def recent(self) -> dict[str, list[str]]:
-        """Return the ids that a read of a list may miss, by shop."""
-        oldest = time.monotonic() - _STALE_SECONDS
-        for id, (_, when) in list(self._recent.items()):
-            if when >= oldest:
-                break
-            del self._recent[id]
-        by_shop: dict[str, list[str]] = {}
-        for id, (shop, _) in self._recent.items():
-            by_shop.setdefault(shop, []).append(id)
-        return by_shop
-
-
-_LISTS: WeakValueDictionary[tuple[asyncio.AbstractEventLoop, Hashable], _Lists] = (
-    WeakValueDictionary()
-)
-
-
-def _changed_lists(
-    texts: Mapping[str, str],
-    lists: _Lists,
-    *,
-    added: Mapping[str, Sequence[str]] = MappingProxyType({}),
-    removed: Mapping[str, Sequence[str]] = MappingProxyType({}),
-) -> dict[str, str]:
-    """Return the lists that change, by key.
-
-    An id stays in its list even if its session is not there: it may have been stored elsewhere
-    just now, and not be visible here yet.
-
-    Args:
-        texts: The lists as they were read, by key.
-        lists: What is known besides.
-        added: The ids to add to the list of each shop.
-        removed: The ids to remove from it. A list that cannot be read is left as it is.
-
-    Raises:
-        CorruptSessionError: If a list to add to cannot be read.
-    """
-    recent = lists.recent()
-    changed: dict[str, str] = {}
-    for shop in {**added, **removed}:
-        key = _list_key(shop)
-        try:
-            before = _names(texts.get(key), shop)
-        except CorruptSessionError:
-            if shop in added:
-                raise
-            continue
-        gone = set(removed.get(shop, ()))
-        after = [
-            id
-            for id in dict.fromkeys([*before, *recent.get(shop, ()), *added.get(shop, ())])
-            if id not in gone and _is_unicode(id)
-        ]
-        if after != before:
-            changed[key] = json.dumps(after, ensure_ascii=False, separators=(",", ":"))
-    return changed
-
-
-def _list_key(shop: str) -> str:
-    return f"shop:{shop}"
-
-
-def _names(text: str | None, shop: str) -> list[str]:
-    """Read the list of a shop."""
-    if text is None:
-        return []
-    try:
-        names = json.loads(text)
-    except (ValueError, RecursionError):
-        names = None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise CorruptSessionError(f"the list of shop {shop!r} cannot be read")
-    return names
+    def _writing(self) -> Writing:
+        return Writing(self._keys, self._shared_lists())
 
 
 def _is_session_id(name: str) -> bool:
     try:
         check_session_id(name)
     except ValueError:
-        return False
-    return True
-
-
-def _is_unicode(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
         return False
     return True
 
@@ -329,14 +192,7 @@ def _read(text: str, id: str) -> Session:
     return session
 
 
-def _shop_of(text: str | None, id: str) -> str | None:
-    """Return the shop of what is stored under an id, None if that is no session."""
-    try:
-        return None if text is None else read_session_json(text, id).shop
-    except CorruptSessionError:
-        return None
-
-
+@hides_arguments
 def open_url(url: str, **options: Any) -> KVSessionStorage:
     """Make the storage for ``cloudflare-kv://account_id/namespace_id``.
 
@@ -347,19 +203,8 @@ def open_url(url: str, **options: Any) -> KVSessionStorage:
         ValueError: If the URL is not of that form, or the variable is missing.
         ImportError: If httpx is not installed.
     """
-    # Messages show no part of the URL, in case it holds a token.
-    parts = urlsplit(url)
-    account_id, namespace_id = unquote(parts.netloc), unquote(parts.path).strip("/")
-    parameters = dict(parse_qsl(parts.query, keep_blank_values=True))
-    base_url = parameters.pop("base_url", API)
-    if not account_id or not namespace_id or "/" in namespace_id or parts.fragment or parameters:
-        raise ValueError(
-            "a Workers KV URL is cloudflare-kv://account_id/namespace_id, with ?base_url= at most"
-        )
-    api_token = os.environ.get("CLOUDFLARE_API_TOKEN")
-    if "@" in account_id or ":" in account_id or not api_token:
-        raise ValueError("the API token is taken from the environment: CLOUDFLARE_API_TOKEN")
-    namespace = CloudflareKVNamespace(account_id, namespace_id, api_token, base_url=base_url)
+    namespace = namespace_at(url)
     storage = KVSessionStorage(namespace, **options)
     storage._own = namespace  # disconnect() closes it
+    namespace._seconds = storage._seconds
     return storage

@@ -4,12 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from shopify_session_storage_kv_style.namespace import (
-    KVNamespaceError,
-    each,
-    parts,
-    pauses,
-)
+from shopify_session_storage_kv_style.errors import KVNamespaceError
+from shopify_session_storage_kv_style.namespace import each, parts, pauses
 
 _MOST_READ: Final = 100  # keys in one call, by the documentation of Workers KV
 

@@ -2,10 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from typing import Any
 
-from shopify_session_storage import BaseSessionStorage, OnError, Session
-from shopify_session_storage.stored import copy_session
+from shopify_session_storage import (
+    DEFAULT_TIMEOUT,
+    BaseSessionStorage,
+    OnError,
+    Session,
+    UrlParameters,
+    copy_session,
+)
 
 
 class MemorySessionStorage(BaseSessionStorage):
@@ -16,12 +23,13 @@ class MemorySessionStorage(BaseSessionStorage):
 
     Args:
         on_error: As on every storage; there is no backend here that could fail.
+        timeout: As on every storage; there is nothing here to wait for.
     """
 
     backend = "memory"
 
-    def __init__(self, *, on_error: OnError = "log") -> None:
-        super().__init__(on_error=on_error)
+    def __init__(self, *, on_error: OnError = "log", timeout: timedelta = DEFAULT_TIMEOUT) -> None:
+        super().__init__(on_error=on_error, timeout=timeout)
         self._sessions: dict[str, Session] = {}
         self._ids_by_shop: defaultdict[str, set[str]] = defaultdict(set)
 
@@ -66,6 +74,8 @@ def open_url(url: str, **options: Any) -> MemorySessionStorage:
     Raises:
         ValueError: If the URL has more than its scheme.
     """
-    if url.partition("://")[2].strip("/"):
+    rest, _, query = url.partition("://")[2].partition("?")
+    UrlParameters("memory", query).finish()
+    if rest.strip("/"):
         raise ValueError("memory:// takes nothing after it")
     return MemorySessionStorage(**options)
