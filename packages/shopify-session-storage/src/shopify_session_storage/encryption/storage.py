@@ -173,5 +173,5 @@ class EncryptedSessionStorage(SessionStorage):
 
 def _too_often(session: Session) -> SessionStorageUnavailableError:
     return SessionStorageUnavailableError(
-        f"session {session.id!r} was encrypted anew {len(_PAUSES)} times while it was being compared"
+        f"session {session.id!r} was encrypted anew {len(_PAUSES)} times during the comparison"
     )
