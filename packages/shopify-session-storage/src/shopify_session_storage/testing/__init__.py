@@ -18,8 +18,10 @@ For apps there is :class:`FakeShopify`, Shopify's token endpoint with its rules,
 from typing import TYPE_CHECKING, Any
 
 from shopify_session_storage.testing.battery import BatteryReport, battery_of_tests
-from shopify_session_storage.testing.cases import CASES, Case, Subject
+from shopify_session_storage.testing.case import Case
+from shopify_session_storage.testing.cases import CASES
 from shopify_session_storage.testing.shopify import FakeShopify, Fault
+from shopify_session_storage.testing.subject import Subject
 
 if TYPE_CHECKING:
     from shopify_session_storage.testing.pytest_battery import SessionStorageBattery

@@ -3,8 +3,8 @@
 import warnings
 from dataclasses import dataclass, field
 
-from shopify_session_storage.testing.cases import (
-    CASES,
+from shopify_session_storage.testing.cases import CASES
+from shopify_session_storage.testing.subject import (
     FailingStorageFactory,
     StorageFactory,
     Subject,

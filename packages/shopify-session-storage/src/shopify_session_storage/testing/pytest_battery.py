@@ -5,11 +5,10 @@ from typing import ClassVar
 import pytest
 
 from shopify_session_storage.storage import SessionStorage
-from shopify_session_storage.testing.cases import (
-    CASES,
-    Case,
+from shopify_session_storage.testing.case import Case, Need
+from shopify_session_storage.testing.cases import CASES
+from shopify_session_storage.testing.subject import (
     FailingStorageFactory,
-    Need,
     StorageFactory,
     Subject,
 )

@@ -1,0 +1,39 @@
+"""A case of the battery: one promise, and how to test it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from shopify_session_storage.testing.subject import Subject
+
+Need = Literal["further", "failing", "another_loop", "conditional_writes", "leases"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One promise and how to test it.
+
+    Attributes:
+        name: Its name.
+        promise: What is promised.
+        run: Raises an AssertionError if the promise is broken.
+        needs: What it cannot run without: a factory for further storages, one for storages that
+            fail, a storage that is not bound to its event loop, or one whose conditional writes
+            or leases are those of the backend.
+    """
+
+    name: str
+    promise: str
+    run: Callable[["Subject"], Awaitable[None]]
+    needs: tuple[Need, ...]
+
+
+def case(*needs: Need) -> Callable[[Callable[["Subject"], Awaitable[None]]], Case]:
+    """Make a function a case; its docstring is the promise."""
+
+    def make(function: Callable[["Subject"], Awaitable[None]]) -> Case:
+        promise = " ".join((function.__doc__ or "").split())
+        return Case(function.__name__, promise, function, needs)
+
+    return make

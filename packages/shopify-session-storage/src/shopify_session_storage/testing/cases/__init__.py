@@ -1,0 +1,41 @@
+"""The cases of the battery: every promise of the contract, one file for each kind of promise.
+
+A case is a plain async function that gets a :class:`Subject` and raises an AssertionError which
+says how the promise is broken.
+"""
+
+from shopify_session_storage.testing.case import Case
+from shopify_session_storage.testing.cases import (
+    bad_arguments,
+    conditional_writes,
+    deleting,
+    failures,
+    finding,
+    ids_and_shops,
+    leases,
+    lifecycle,
+    many_at_once,
+    own_objects,
+    storing_again,
+    what_comes_back,
+)
+
+_ROOMS = (
+    what_comes_back,
+    ids_and_shops,
+    storing_again,
+    deleting,
+    finding,
+    own_objects,
+    bad_arguments,
+    many_at_once,
+    conditional_writes,
+    leases,
+    lifecycle,
+    failures,
+)
+
+CASES: list[Case] = [
+    value for room in _ROOMS for value in vars(room).values() if isinstance(value, Case)
+]
+"""All cases, in order."""

@@ -1,0 +1,52 @@
+"""A small correct storage, and copies of it with one behaviour broken each.
+
+Each mutant names the case of the battery that has to catch it.
+"""
+
+from . import (
+    bad_arguments,
+    conditional_writes,
+    deleting,
+    failures,
+    finding,
+    ids_and_shops,
+    leases,
+    lifecycle,
+    many_at_once,
+    own_objects,
+    storing_again,
+    what_comes_back,
+)
+from .storages import (
+    Backend,
+    DictStorage,
+    FiveMethodsStorage,
+    IndexedStorage,
+    OpeningStorage,
+)
+
+__all__ = ["CORRECT", "MUTANTS", "Backend", "DictStorage", "FiveMethodsStorage"]
+
+_ROOMS = (
+    what_comes_back,
+    ids_and_shops,
+    storing_again,
+    deleting,
+    finding,
+    own_objects,
+    bad_arguments,
+    many_at_once,
+    lifecycle,
+    conditional_writes,
+    leases,
+    failures,
+)
+
+CORRECT = [DictStorage, IndexedStorage, OpeningStorage, FiveMethodsStorage]
+MUTANTS = [
+    (mutant, mutant.breaks)
+    for room in _ROOMS
+    for mutant in vars(room).values()
+    if isinstance(mutant, type) and "breaks" in vars(mutant)
+]
+"""Each with the name of the case that has to catch it."""
