@@ -2,23 +2,26 @@
 
 from shopify_session_storage.testing import CASES, battery_of_tests
 
-from .mutants import Backend
+from .mutants import Backend, BreakableBackend
+
+# What the storages keep in a dict no other process sees.
+LACKS = frozenset({"processes"})
 
 
-def factories(kind):
-    """Both factories, on one backend."""
+def arguments(kind):
+    """All that the battery can be given, on one backend."""
     backend = Backend()
+    return {
+        "storage_factory": lambda: kind(backend),
+        "failing_storage_factory": lambda on_error: kind(backend, on_error=on_error, broken=True),
+        "breakable": BreakableBackend(kind),
+        "lacks": LACKS,
+    }
 
-    def failing(on_error):
-        return kind(backend, on_error=on_error, broken=True)
 
-    return lambda: kind(backend), failing
-
-
-async def failed_cases(kind):
-    storage_factory, failing_storage_factory = factories(kind)
+async def failed_cases(kind, **options):
     try:
-        await battery_of_tests(storage_factory, failing_storage_factory=failing_storage_factory)
+        await battery_of_tests(**arguments(kind) | options)
     except ExceptionGroup as error:
         group = error
     else:

@@ -3,19 +3,17 @@
 import pytest
 from shopify_session_storage.testing import CASES, assertions, battery_of_tests
 
-from .battery_runs import factories, failed_cases
+from .battery_runs import LACKS, arguments, failed_cases
 from .mutants import CORRECT, MUTANTS, FiveMethodsStorage
 
 
 @pytest.mark.parametrize("kind", CORRECT)
 @pytest.mark.asyncio
 async def test_a_correct_storage_passes_every_case(kind):
-    storage_factory, failing_storage_factory = factories(kind)
-    backend_level = {"conditional_writes", "leases"} if kind is FiveMethodsStorage else set()
-    not_run = [case.name for case in CASES if not backend_level.isdisjoint(case.needs)]
-    report = await battery_of_tests(
-        storage_factory, failing_storage_factory=failing_storage_factory
-    )
+    in_its_process = {"conditional_writes", "leases"} if kind is FiveMethodsStorage else set()
+    lacks = LACKS | in_its_process
+    not_run = [case.name for case in CASES if not lacks.isdisjoint(case.needs)]
+    report = await battery_of_tests(**arguments(kind))
     assert report.passed == [case.name for case in CASES if case.name not in not_run]
     assert list(report.not_run) == not_run
 

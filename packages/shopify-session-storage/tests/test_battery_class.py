@@ -10,12 +10,18 @@ pytest_plugins = ["pytester"]
 
 
 ADAPTER_TESTS = """
-    import pytest, pytest_asyncio
+    import asyncio, pytest, pytest_asyncio
     from shopify_session_storage.testing import SessionStorageBattery
-    from mutants import Backend, DictStorage
+    from mutants import Backend, BreakableBackend, DictStorage
     from mutants.deleting import DeletesNothing
 
+    class AnswersNothing(DictStorage):
+        async def send(self, work, argument):
+            await asyncio.sleep(60)
+
     class Base(SessionStorageBattery):
+        lacks = frozenset({"processes"})
+
         @pytest.fixture
         def backend(self):
             return Backend()
@@ -28,14 +34,26 @@ ADAPTER_TESTS = """
     class TestWithoutFactories(Base):
         pass
 
-    class TestWithFactories(Base):
+    class TestFailing(Base):
+        @pytest.fixture
+        def failing_storage_factory(self):
+            return lambda on_error: DictStorage(Backend(), on_error=on_error, broken=True)
+
+    class TestWithFactories(TestFailing):
         @pytest.fixture
         def storage_factory(self, backend):
             return lambda: DictStorage(backend)
 
         @pytest.fixture
-        def failing_storage_factory(self):
-            return lambda on_error: DictStorage(Backend(), on_error=on_error, broken=True)
+        def breakable(self):
+            return BreakableBackend(DictStorage)
+
+    class TestSlow(Base):
+        case_timeout = 0.1
+
+        @pytest_asyncio.fixture
+        async def storage(self, backend):
+            return AnswersNothing(backend)
 
     class TestBroken(Base):
         @pytest_asyncio.fixture
@@ -56,38 +74,58 @@ def run(pytester):
     )
 
 
+CONCERNED = [case for case in CASES if "processes" not in case.needs]
+
+
 def test_the_class_has_one_test_for_each_case_and_all_pass(run):
     result = run("-k", "TestWithFactories")
-    result.assert_outcomes(passed=len(CASES), deselected=2 * len(CASES))
+    result.assert_outcomes(passed=len(CONCERNED), deselected=4 * len(CONCERNED))
     result.stdout.fnmatch_lines(
-        [f"*::TestWithFactories::test_contract[[]{case.name}[]] PASSED*" for case in CASES]
+        [f"*::TestWithFactories::test_contract[[]{case.name}[]] PASSED*" for case in CONCERNED]
     )
 
 
-def test_cases_without_their_factory_are_skipped_by_name(run):
+def test_cases_without_what_they_need_are_skipped_by_name(run):
     result = run("-k", "TestWithoutFactories")
-    factories = {"further", "failing"}
-    needing = {case.name: case.needs for case in CASES if not factories.isdisjoint(case.needs)}
+    arguments = {"further": "storage_factory", "failing": "failing_storage_factory"}
+    needing = {
+        case.name: arguments[case.needs[0]] for case in CONCERNED if arguments.keys() & case.needs
+    }
     result.assert_outcomes(
-        passed=len(CASES) - len(needing), skipped=len(needing), deselected=2 * len(CASES)
+        passed=len(CONCERNED) - len(needing),
+        skipped=len(needing),
+        deselected=4 * len(CONCERNED),
     )
     result.stdout.fnmatch_lines_random(
         [
-            f"SKIPPED*: {name} could not run: no {needs[0]} storage factory"
-            for name, needs in needing.items()
+            f"SKIPPED*: {name} could not run: no {argument} was given"
+            for name, argument in needing.items()
         ]
+    )
+
+
+def test_cases_of_outages_are_skipped_by_name_without_a_breakable_backend(run):
+    result = run("-k", "TestFailing and works_again_when_the_backend_is_back")
+    result.stdout.fnmatch_lines(
+        ["SKIPPED*: works_again_when_the_backend_is_back could not run: no breakable was given"]
     )
 
 
 def test_a_broken_storage_fails_with_the_promise_and_can_be_selected(run):
     result = run("-k", "TestBroken and delete_removes_the_session")
-    result.assert_outcomes(failed=1, deselected=3 * len(CASES) - 1)
+    result.assert_outcomes(failed=1, deselected=5 * len(CONCERNED) - 1)
     result.stdout.fnmatch_lines(
         [
             "E*a deleted session: expected None, got*",
             "E*case delete_removes_the_session: A deleted session is neither loaded nor found*",
         ]
     )
+
+
+def test_a_case_that_does_not_end_fails(run):
+    result = run("-k", "TestSlow and unknown_id_is_none")
+    result.assert_outcomes(failed=1, deselected=5 * len(CONCERNED) - 1)
+    result.stdout.fnmatch_lines(["E*ran into its time limit (0.1 s)*"])
 
 
 def test_importing_the_class_alone_collects_nothing(run, pytester):

@@ -1,24 +1,41 @@
 """The battery as a plain function, for any runner."""
 
 import asyncio
-import warnings
+import time
+from contextlib import suppress
 
 import pytest
 from shopify_session_storage import testing
-from shopify_session_storage.testing import CASES, battery_of_tests
+from shopify_session_storage.testing import CASES, Subject, battery_of_tests
 
-from .battery_runs import factories, failed_cases
-from .mutants import Backend, DictStorage
+from .battery_runs import LACKS, arguments, failed_cases
+from .mutants import Backend, BreakableBackend, DictStorage
+
+
+@pytest.mark.parametrize(
+    ("need", "argument"),
+    [("failing", "failing_storage_factory"), ("breakable", "breakable")],
+)
+@pytest.mark.asyncio
+async def test_cases_that_cannot_run_are_reported_and_warned_of(need, argument):
+    needing = [case.name for case in CASES if need in case.needs]
+    given = arguments(DictStorage) | {argument: None}
+    with pytest.warns(UserWarning, match="could not run: " + ", ".join(needing)):
+        report = await battery_of_tests(**given)
+    not_run = [name for name, why in report.not_run.items() if why == f"no {argument} was given"]
+    assert not_run == needing
+    assert sorted([*report.passed, *report.not_run]) == sorted(case.name for case in CASES)
 
 
 @pytest.mark.asyncio
-async def test_cases_that_cannot_run_are_reported_and_warned_of():
-    storage_factory, _ = factories(DictStorage)
-    needing = [case.name for case in CASES if "failing" in case.needs]
-    with pytest.warns(UserWarning, match="could not run: " + ", ".join(needing)):
-        report = await battery_of_tests(storage_factory)
-    assert list(report.not_run) == needing
-    assert sorted([*report.passed, *report.not_run]) == sorted(case.name for case in CASES)
+async def test_cases_that_do_not_concern_a_storage_are_reported_but_not_warned_of():
+    lacks = {"processes", "another_loop", "failing"}
+    report = await battery_of_tests(**arguments(DictStorage) | {"lacks": lacks})
+    assert report.not_run == {
+        case.name: f"the storage lacks {next(need for need in case.needs if need in lacks)}"
+        for case in CASES
+        if not lacks.isdisjoint(case.needs)
+    }
 
 
 @pytest.mark.asyncio
@@ -27,12 +44,8 @@ async def test_failures_are_one_group_with_a_named_error_for_each_case():
         async def remove(self, ids):
             return False
 
-    storage_factory, _ = factories(Broken)
-    with (
-        warnings.catch_warnings(action="ignore"),
-        pytest.raises(ExceptionGroup, match="delete_removes_the_session") as caught,
-    ):
-        await battery_of_tests(storage_factory)
+    with pytest.raises(ExceptionGroup, match="delete_removes_the_session") as caught:
+        await battery_of_tests(**arguments(Broken))
     [error] = [
         error
         for error in caught.value.exceptions
@@ -60,12 +73,20 @@ async def test_factories_may_be_async_and_what_they_make_is_disconnected():
         made.append(Counted(backend, on_error=on_error, broken=broken))
         return made[-1]
 
+    class Breakable(BreakableBackend):
+        async def make(self, on_error):
+            await asyncio.sleep(0)
+            return super().make(on_error)
+
     await battery_of_tests(
-        make, failing_storage_factory=lambda on_error: make(on_error, broken=True)
+        make,
+        failing_storage_factory=lambda on_error: make(on_error, broken=True),
+        breakable=(breakable := Breakable(Counted)),
+        lacks=LACKS,
     )
     assert len(made) > len(CASES)
     assert connected == set()
-    assert backend.rows == {}
+    assert backend.rows == breakable.backend.rows == {}
 
 
 @pytest.mark.asyncio
@@ -90,14 +111,55 @@ async def test_the_battery_itself_can_be_cancelled():
 
 
 @pytest.mark.asyncio
+async def test_a_case_that_does_not_end_fails_by_name_and_is_cleaned_up_after():
+    backend = Backend()
+
+    class HangsWhenItFinds(DictStorage):
+        """Once, and does not even end when it is cancelled."""
+
+        hung = 0
+
+        async def find_sessions_by_shop(self, shop):
+            found = await super().find_sessions_by_shop(shop)
+            if len(found) == 61 and not self.hung:
+                self.hung += 1
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(60)
+                await asyncio.sleep(60)
+            return found
+
+    given = arguments(DictStorage) | {"storage_factory": lambda: HangsWhenItFinds(backend)}
+    started = time.monotonic()
+    with pytest.raises(ExceptionGroup) as caught:
+        await battery_of_tests(**given, case_timeout=2)
+    assert time.monotonic() - started < 50
+    [error] = caught.value.exceptions
+    assert str(error) == "ran into its time limit (2 s)"
+    assert error.__notes__[-1].startswith("case find_returns_all_of_the_shop: ")
+    assert backend.rows == {}
+
+
+@pytest.mark.asyncio
+async def test_cleaning_up_has_a_time_limit_too():
+    class HangsWhenItDisconnects(DictStorage):
+        async def disconnect(self):
+            await asyncio.sleep(60)
+
+    case = next(case for case in CASES if case.name == "unknown_id_is_none")
+    subject = Subject(HangsWhenItDisconnects(Backend()), case_timeout=0.1, owned=True)
+    with pytest.raises(AssertionError, match="ran into its time limit") as caught:
+        await subject.run(case)
+    assert caught.value.__notes__ == [f"case {case.name}: {case.promise}"]
+
+
+@pytest.mark.asyncio
 async def test_the_failure_of_a_case_is_not_hidden_by_a_failure_to_clean_up():
     class FindsAndDeletesNothing(DictStorage):
         async def find(self, shop):
             return None
 
-    storage_factory, _ = factories(FindsAndDeletesNothing)
-    with warnings.catch_warnings(action="ignore"), pytest.raises(ExceptionGroup) as caught:
-        await battery_of_tests(storage_factory)
+    with pytest.raises(ExceptionGroup) as caught:
+        await battery_of_tests(**arguments(FindsAndDeletesNothing))
     [error] = [
         error
         for error in caught.value.exceptions
@@ -129,11 +191,8 @@ async def test_finds_may_take_their_time_where_the_backend_converges():
         def found(self):
             return self.backend.ids_by_shop
 
-    storage_factory, failing_storage_factory = factories(Converging)
-    report = await battery_of_tests(
-        storage_factory, failing_storage_factory=failing_storage_factory, eventual_seconds=5
-    )
-    assert report.not_run == {}
+    report = await battery_of_tests(**arguments(Converging), eventual_seconds=5)
+    assert "find_returns_all_of_the_shop" in report.passed
     assert "find_returns_all_of_the_shop" in await failed_cases(Converging)
 
 

@@ -13,19 +13,21 @@ from . import (
     leases,
     lifecycle,
     many_at_once,
+    outages,
     own_objects,
     storing_again,
     what_comes_back,
 )
 from .storages import (
     Backend,
+    BreakableBackend,
     DictStorage,
     FiveMethodsStorage,
     IndexedStorage,
     OpeningStorage,
 )
 
-__all__ = ["CORRECT", "MUTANTS", "Backend", "DictStorage", "FiveMethodsStorage"]
+__all__ = ["CORRECT", "MUTANTS", "Backend", "BreakableBackend", "DictStorage", "FiveMethodsStorage"]
 
 _ROOMS = (
     what_comes_back,
@@ -40,6 +42,7 @@ _ROOMS = (
     conditional_writes,
     leases,
     failures,
+    outages,
 )
 
 CORRECT = [DictStorage, IndexedStorage, OpeningStorage, FiveMethodsStorage]

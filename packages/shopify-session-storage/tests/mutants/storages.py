@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from contextlib import asynccontextmanager
 
 from shopify_session_storage import SessionStorage, SessionStorageUnavailableError
 from shopify_session_storage.checks import (
@@ -26,6 +27,26 @@ class Backend:
         self.leases = {}
         self.ids_by_shop = {}
         self.starting = 0
+        self.away = False
+        self.outages = 0
+
+
+class BreakableBackend:
+    """One that can be taken away from storages of a kind."""
+
+    def __init__(self, kind):
+        self.kind = kind
+        self.backend = Backend()
+
+    def make(self, on_error):
+        return self.kind(self.backend, on_error=on_error)
+
+    @asynccontextmanager
+    async def away(self):
+        self.backend.away = True
+        self.backend.outages += 1
+        yield
+        self.backend.away = False
 
 
 class DictStorage(SessionStorage):
@@ -96,7 +117,7 @@ class DictStorage(SessionStorage):
 
     async def send(self, work, argument):
         await asyncio.sleep(0)
-        if self.broken:
+        if self.broken or self.backend.away:
             raise ConnectionRefusedError("nobody there")
         result = await work(argument)
         await asyncio.sleep(0)

@@ -21,7 +21,7 @@ from shopify_session_storage.testing.battery import BatteryReport, battery_of_te
 from shopify_session_storage.testing.case import Case
 from shopify_session_storage.testing.cases import CASES
 from shopify_session_storage.testing.shopify import FakeShopify, Fault
-from shopify_session_storage.testing.subject import Subject
+from shopify_session_storage.testing.subject import Breakable, Subject
 
 if TYPE_CHECKING:
     from shopify_session_storage.testing.pytest_battery import SessionStorageBattery
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CASES",
     "BatteryReport",
+    "Breakable",
     "Case",
     "FakeShopify",
     "Fault",

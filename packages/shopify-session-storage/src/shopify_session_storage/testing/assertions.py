@@ -13,6 +13,9 @@ _T = TypeVar("_T")
 # How long to wait for the end of a lease of some milliseconds; longer than any machine may need.
 PATIENCE_SECONDS = 20.0
 
+# How long to wait for the end of what is cancelled.
+_GRACE_SECONDS = 1.0
+
 
 def true(condition: bool, broken: str) -> None:
     """Check a condition; *broken* says how the promise is broken."""
@@ -62,15 +65,24 @@ async def raises(
     raise AssertionError(f"{what}: expected {expected.__name__}, but it returned {result!r}")
 
 
-async def checked(work: Awaitable[None]) -> None:
-    """Await *work*. If a call in it is cancelled by nobody, that is a failure like others."""
+async def within(seconds: float, work: Awaitable[None]) -> None:
+    """Await *work* until its time is over, even if it does not end when it is cancelled.
+
+    If a call in it is cancelled by nobody, that is a failure like others.
+    """
+    task = asyncio.ensure_future(work)
     try:
-        await work
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        raise AssertionError("a call was cancelled, though nobody had cancelled it") from error
+        await asyncio.wait([task], timeout=seconds)
+        late = not task.done()
+    finally:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_GRACE_SECONDS)
+            if task.done() and not task.cancelled():
+                task.exception()  # says less than that it came late
+    true(not late, f"ran into its time limit ({seconds:g} s)")
+    true(not task.cancelled(), "a call was cancelled, though nobody had cancelled it")
+    task.result()
 
 
 async def together(calls: Iterable[Awaitable[_T]]) -> list[_T]:

@@ -1,10 +1,14 @@
 """The battery as a plain function, for any runner."""
 
 import warnings
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from shopify_session_storage.testing.case import Need
 from shopify_session_storage.testing.cases import CASES
 from shopify_session_storage.testing.subject import (
+    CASE_TIMEOUT,
+    Breakable,
     FailingStorageFactory,
     StorageFactory,
     Subject,
@@ -29,7 +33,10 @@ async def battery_of_tests(
     storage_factory: StorageFactory,
     *,
     failing_storage_factory: FailingStorageFactory | None = None,
+    breakable: Breakable | None = None,
     eventual_seconds: float = 0.0,
+    case_timeout: float = CASE_TIMEOUT,
+    lacks: Collection[Need] = (),
 ) -> BatteryReport:
     """Run every case of the battery on a storage.
 
@@ -39,36 +46,47 @@ async def battery_of_tests(
             delete what they store.
         failing_storage_factory: Makes a storage whose backend cannot be reached, given the value
             for ``on_error``; plain or async. Without it the cases for failures cannot run.
+        breakable: A backend that can be taken away from storages that are open on it. Without it
+            the cases for outages cannot run.
         eventual_seconds: How long the backend may take until ``find_sessions_by_shop`` sees a
             change.
+        case_timeout: How long a case may take, in seconds. One that takes longer has failed, and
+            is cleaned up after all the same.
+        lacks: Cases that need one of these do not concern this storage, as with
+            :class:`SessionStorageBattery`.
 
     Returns:
         The names of the cases that passed and of those that could not run. There is a warning,
-        too, for those that lack a factory; but not for those that a storage cannot run because
-        its conditional writes or leases are not the backend's, as it says itself.
+        too, for those that lack an argument; but not for those that a storage cannot run because
+        its conditional writes or leases are not the backend's, as it says itself, or because of
+        *lacks*.
 
     Raises:
         ExceptionGroup: If cases failed, with one error for each, which names the case and the
             promise that is broken.
     """
     report = BatteryReport()
-    without_factory: list[str] = []
+    lacking_an_argument: list[str] = []
     failures: list[Exception] = []
     for case in CASES:
-        if "failing" in case.needs and failing_storage_factory is None:
-            report.not_run[case.name] = "no failing_storage_factory was given"
-            without_factory.append(case.name)
+        lacked = [need for need in case.needs if need in lacks]
+        if lacked:
+            report.not_run[case.name] = f"the storage lacks {lacked[0]}"
             continue
         subject = Subject(
             await made_by(storage_factory),
             storage_factory=storage_factory,
             failing_storage_factory=failing_storage_factory,
+            breakable=breakable,
             eventual_seconds=eventual_seconds,
+            case_timeout=case_timeout,
             owned=True,
         )
-        lacking = [need for need in case.needs if not subject.has(need)]
-        if lacking:
-            report.not_run[case.name] = f"{lacking[0]} are not the backend's"
+        missing = subject.missing(case)
+        if missing is not None:
+            report.not_run[case.name] = missing.why
+            if missing.may_be_given:
+                lacking_an_argument.append(case.name)
             await subject.clean_up()
             continue
         try:
@@ -77,8 +95,8 @@ async def battery_of_tests(
             failures.append(error)
         else:
             report.passed.append(case.name)
-    if without_factory:
-        warnings.warn(f"cases that could not run: {', '.join(without_factory)}", stacklevel=2)
+    if lacking_an_argument:
+        warnings.warn(f"cases that could not run: {', '.join(lacking_an_argument)}", stacklevel=2)
     if failures:
         names = ", ".join(
             failure.__notes__[-1].removeprefix("case ").split(":")[0] for failure in failures

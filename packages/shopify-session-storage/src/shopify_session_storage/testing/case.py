@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from shopify_session_storage.testing.subject import Subject
 
-Need = Literal["further", "failing", "another_loop", "conditional_writes", "leases"]
+Need = Literal[
+    "further",
+    "failing",
+    "breakable",
+    "another_loop",
+    "processes",
+    "conditional_writes",
+    "leases",
+]
 
 
 @dataclass(frozen=True)
@@ -19,8 +27,9 @@ class Case:
         promise: What is promised.
         run: Raises an AssertionError if the promise is broken.
         needs: What it cannot run without: a factory for further storages, one for storages that
-            fail, a storage that is not bound to its event loop, or one whose conditional writes
-            or leases are those of the backend.
+            fail, a backend that can be taken away, a storage that is not bound to its event loop,
+            one whose sessions other processes see, or one whose conditional writes or leases are
+            those of the backend.
     """
 
     name: str

@@ -8,6 +8,8 @@ from shopify_session_storage.storage import SessionStorage
 from shopify_session_storage.testing.case import Case, Need
 from shopify_session_storage.testing.cases import CASES
 from shopify_session_storage.testing.subject import (
+    CASE_TIMEOUT,
+    Breakable,
     FailingStorageFactory,
     StorageFactory,
     Subject,
@@ -17,21 +19,26 @@ from shopify_session_storage.testing.subject import (
 class SessionStorageBattery:
     """Runs every case of the battery on the fixture ``storage``, which a subclass defines.
 
-    A subclass may define two more fixtures: ``storage_factory``, a callable that makes a further
-    storage on the same backend, and ``failing_storage_factory``, a callable that takes a value for
-    ``on_error`` and makes a storage whose backend cannot be reached. Both may be plain or async. A
+    A subclass may define three more fixtures: ``storage_factory``, a callable that makes a further
+    storage on the same backend; ``failing_storage_factory``, a callable that takes a value for
+    ``on_error`` and makes a storage whose backend cannot be reached; and ``breakable``, a backend
+    that can be taken away (see :class:`Breakable`). What makes a storage may be plain or async. A
     case that needs one that is missing is skipped, with its name.
 
     Attributes:
         eventual_seconds: How long the backend may take until ``find_sessions_by_shop`` sees a
             change.
+        case_timeout: How long a case may take, in seconds. One that takes longer has failed, and
+            is cleaned up after all the same.
         lacks: Cases that need one of these do not concern this storage: ``"failing"`` for one
-            without a backend that could fail, ``"another_loop"`` for one on a client that the
-            user passed in and that is bound to its event loop, ``"conditional_writes"`` and
-            ``"leases"`` for one that does these in its process.
+            without a backend that could fail, ``"breakable"`` for one whose backend cannot go
+            away, ``"another_loop"`` for one on a client that the user passed in and that is bound
+            to its event loop, ``"processes"`` for one whose sessions no other process sees,
+            ``"conditional_writes"`` and ``"leases"`` for one that does these in its process.
     """
 
     eventual_seconds: ClassVar[float] = 0.0
+    case_timeout: ClassVar[float] = CASE_TIMEOUT
     lacks: ClassVar[frozenset[Need]] = frozenset()
 
     @classmethod
@@ -51,6 +58,11 @@ class SessionStorageBattery:
         """Make a storage whose backend cannot be reached."""
         return None
 
+    @pytest.fixture
+    def breakable(self) -> Breakable | None:
+        """Make a backend that can be taken away."""
+        return None
+
     @pytest.mark.asyncio
     async def test_contract(
         self,
@@ -58,18 +70,18 @@ class SessionStorageBattery:
         storage: SessionStorage,
         storage_factory: StorageFactory | None,
         failing_storage_factory: FailingStorageFactory | None,
+        breakable: Breakable | None,
     ) -> None:
         """Every storage keeps the promise of the case."""
         subject = Subject(
             storage,
             storage_factory=storage_factory,
             failing_storage_factory=failing_storage_factory,
+            breakable=breakable,
             eventual_seconds=self.eventual_seconds,
+            case_timeout=self.case_timeout,
         )
-        for need in case.needs:
-            if not subject.has(need):
-                factory = (
-                    " storage factory" if need in ("further", "failing") else " of the backend"
-                )
-                pytest.skip(f"{case.name} could not run: no {need}{factory}")
+        missing = subject.missing(case)
+        if missing is not None:
+            pytest.skip(f"{case.name} could not run: {missing.why}")
         await subject.run(case)

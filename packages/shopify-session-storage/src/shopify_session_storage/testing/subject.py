@@ -2,14 +2,17 @@
 
 import asyncio
 import inspect
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
-from typing import Literal
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Final, Literal, Protocol
 
 from shopify_session_storage.session import Session
 from shopify_session_storage.storage import SessionStorage
-from shopify_session_storage.testing.assertions import checked, equal, same, true
+from shopify_session_storage.testing.assertions import equal, same, true, within
 from shopify_session_storage.testing.case import Case, Need
 from shopify_session_storage.testing.sessions import unique
 
@@ -17,6 +20,43 @@ StorageFactory = Callable[[], SessionStorage | Awaitable[SessionStorage]]
 FailingStorageFactory = Callable[
     [Literal["log", "raise"]], SessionStorage | Awaitable[SessionStorage]
 ]
+
+CASE_TIMEOUT: Final = 60.0
+"""How long a case may take if nobody says otherwise, in seconds."""
+
+# The argument that gives what a case needs.
+_ARGUMENTS: Final[dict[Need, str]] = {
+    "further": "storage_factory",
+    "failing": "failing_storage_factory",
+    "breakable": "breakable",
+}
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What a case needs and is not there.
+
+    Attributes:
+        why: Why the case cannot run.
+        may_be_given: Whether an argument can give it.
+    """
+
+    why: str
+    may_be_given: bool
+
+
+class Breakable(Protocol):
+    """A backend that can be taken away from the storages that are open on it, and given back."""
+
+    def make(self, on_error: Literal["log", "raise"]) -> SessionStorage | Awaitable[SessionStorage]:
+        """Make a storage on this backend."""
+
+    def away(self) -> AbstractAsyncContextManager[object]:
+        """Take the backend away as long as the context lasts.
+
+        Connections to it are cut at once and new ones are refused. Afterwards the backend is back,
+        with all that was stored.
+        """
 
 
 class Subject:
@@ -26,7 +66,9 @@ class Subject:
         storage: The storage under test.
         storage_factory: Makes a further storage on the same backend.
         failing_storage_factory: Makes a storage whose backend cannot be reached.
+        breakable: A backend that can be taken away.
         eventual_seconds: How long the backend may take until finds see a change.
+        case_timeout: How long a case may take, in seconds; and as long again to clean up.
         owned: Whether to disconnect the storage after the case.
     """
 
@@ -36,25 +78,40 @@ class Subject:
         *,
         storage_factory: StorageFactory | None = None,
         failing_storage_factory: FailingStorageFactory | None = None,
+        breakable: Breakable | None = None,
         eventual_seconds: float = 0.0,
+        case_timeout: float = CASE_TIMEOUT,
         owned: bool = False,
     ) -> None:
         self.storage = storage
         self._storage_factory = storage_factory
         self._failing_storage_factory = failing_storage_factory
+        self._breakable = breakable
         self._eventual_seconds = eventual_seconds
+        self._case_timeout = case_timeout
         self._shops: list[str] = []
+        self._storing = [storage]
         self._owned = [storage] if owned else []
 
-    def has(self, need: Need) -> bool:
-        """Tell whether what a case needs is there."""
+    def missing(self, case: Case) -> Missing | None:
+        """Return what a case needs and is not there, or None."""
         there: dict[Need, object] = {
             "further": self._storage_factory,
             "failing": self._failing_storage_factory,
+            "breakable": self._breakable,
+            "processes": getattr(os, "fork", None),
             "conditional_writes": self.storage.conditional_writes == "backend" or None,
             "leases": self.storage.leases == "backend" or None,
         }
-        return need not in there or there[need] is not None
+        for need in case.needs:
+            if need not in there or there[need] is not None:
+                continue
+            if need in _ARGUMENTS:
+                return Missing(f"no {_ARGUMENTS[need]} was given", may_be_given=True)
+            if need == "processes":
+                return Missing("this platform does not fork", may_be_given=False)
+            return Missing(f"{need} are not the backend's", may_be_given=False)
+        return None
 
     def shop(self, prefix: str = "shop") -> str:
         """Return a shop that no other test uses. Its sessions are deleted after the case."""
@@ -75,8 +132,19 @@ class Subject:
     async def failing(self, on_error: Literal["log", "raise"]) -> SessionStorage:
         """Make a storage whose backend cannot be reached."""
         assert self._failing_storage_factory is not None
-        made = self._failing_storage_factory(on_error)
-        return self._own(await made if inspect.isawaitable(made) else made)
+        return self._own(await made_by(partial(self._failing_storage_factory, on_error)))
+
+    async def breakable(self, on_error: Literal["log", "raise"]) -> SessionStorage:
+        """Make a storage on the backend that can be taken away."""
+        assert self._breakable is not None
+        storage = self._own(await made_by(partial(self._breakable.make, on_error)))
+        self._storing.append(storage)
+        return storage
+
+    def away(self) -> AbstractAsyncContextManager[object]:
+        """Take that backend away as long as the context lasts."""
+        assert self._breakable is not None
+        return self._breakable.away()
 
     def _own(self, storage: SessionStorage) -> SessionStorage:
         if storage not in (self.storage, *self._owned):  # a factory may give one many times
@@ -121,13 +189,13 @@ class Subject:
         """Run a case and clean up after it. A failure has the case's name and promise as a note."""
         try:
             try:
-                await checked(case.run(self))
+                await within(self._case_timeout, case.run(self))
             except Exception:
                 # Cleaning up may fail for the same reason, which then says less.
                 with suppress(Exception):
-                    await checked(self.clean_up())
+                    await within(self._case_timeout, self.clean_up())
                 raise
-            await checked(self.clean_up())
+            await within(self._case_timeout, self.clean_up())
         except Exception as error:
             error.add_note(f"case {case.name}: {case.promise}")
             raise
@@ -135,9 +203,10 @@ class Subject:
     async def clean_up(self) -> None:
         """Delete what the case stored, and disconnect what it made."""
         try:
-            for shop in self._shops:
-                found = await self.storage.find_sessions_by_shop(shop)
-                await self.storage.delete_sessions([session.id for session in found])
+            for storage in self._storing:
+                for shop in self._shops:
+                    found = await storage.find_sessions_by_shop(shop)
+                    await storage.delete_sessions([session.id for session in found])
         finally:
             for storage in self._owned:
                 await storage.disconnect()

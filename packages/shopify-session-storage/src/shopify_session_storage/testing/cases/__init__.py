@@ -15,6 +15,7 @@ from shopify_session_storage.testing.cases import (
     leases,
     lifecycle,
     many_at_once,
+    outages,
     own_objects,
     storing_again,
     what_comes_back,
@@ -33,6 +34,7 @@ _ROOMS = (
     leases,
     lifecycle,
     failures,
+    outages,
 )
 
 CASES: list[Case] = [

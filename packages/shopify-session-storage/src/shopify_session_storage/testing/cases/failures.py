@@ -31,14 +31,7 @@ async def failures_are_logged_by_default(subject: Subject) -> None:
     """With on_error="log" a failure is logged at ERROR and gives False, None or an empty list."""
     storage = await subject.failing("log")
     session = offline_session(subject.shop())
-    calls: list[tuple[str, Callable[[], Awaitable[Any]], Any]] = [
-        ("store_session", lambda: storage.store_session(session), False),
-        ("load_session", lambda: storage.load_session(session.id), None),
-        ("delete_session", lambda: storage.delete_session(session.id), False),
-        ("delete_sessions", lambda: storage.delete_sessions([session.id]), False),
-        ("find_sessions_by_shop", lambda: storage.find_sessions_by_shop(session.shop), []),
-    ]
-    for name, call, expected in calls:
+    for name, call, expected in five_calls(storage, session):
         with Records() as records:
             same(await call(), expected, f"{name} without a backend")
         true(
@@ -53,7 +46,7 @@ async def failures_can_be_raised(subject: Subject) -> None:
     """With on_error="raise" a failure is a SessionStorageUnavailableError with its cause."""
     storage = await subject.failing("raise")
     session = offline_session(subject.shop())
-    for name, call in _five_calls(storage, session):
+    for name, call, _ in five_calls(storage, session):
         error = await raises(SessionStorageUnavailableError, call, f"{name} without a backend")
         true(error.__cause__ is not None, f"the error of {name} has no cause")
 
@@ -153,7 +146,7 @@ async def failures_show_no_token(subject: Subject) -> None:
         logging_storage = await subject.failing("log")
         await logging_storage.store_session(session)
         raising_storage = await subject.failing("raise")
-        for name, call in _five_calls(raising_storage, session):
+        for name, call, _ in five_calls(raising_storage, session):
             error = await raises(SessionStorageError, call, name)
             chain: BaseException | None = error
             while chain is not None:
@@ -171,13 +164,14 @@ async def failures_show_no_token(subject: Subject) -> None:
     no_token(repr(session), session, "repr() of a session")
 
 
-def _five_calls(
+def five_calls(
     storage: SessionStorage, session: Session
-) -> list[tuple[str, Callable[[], Awaitable[Any]]]]:
+) -> list[tuple[str, Callable[[], Awaitable[Any]], Any]]:
+    """Return the five calls by name, each with what it gives when failures are logged."""
     return [
-        ("store_session", lambda: storage.store_session(session)),
-        ("load_session", lambda: storage.load_session(session.id)),
-        ("delete_session", lambda: storage.delete_session(session.id)),
-        ("delete_sessions", lambda: storage.delete_sessions([session.id])),
-        ("find_sessions_by_shop", lambda: storage.find_sessions_by_shop(session.shop)),
+        ("store_session", lambda: storage.store_session(session), False),
+        ("load_session", lambda: storage.load_session(session.id), None),
+        ("delete_session", lambda: storage.delete_session(session.id), False),
+        ("delete_sessions", lambda: storage.delete_sessions([session.id]), False),
+        ("find_sessions_by_shop", lambda: storage.find_sessions_by_shop(session.shop), []),
     ]
