@@ -5,6 +5,8 @@ Each mutant names the case of the battery that has to catch it.
 
 from . import (
     bad_arguments,
+    cancellation,
+    conditional_deletes,
     conditional_writes,
     deleting,
     failures,
@@ -12,12 +14,14 @@ from . import (
     ids_and_shops,
     leases,
     lifecycle,
+    loops_and_processes,
     many_at_once,
     outages,
     own_objects,
     storing_again,
     what_comes_back,
 )
+from .file_storage import FileStorage
 from .storages import (
     Backend,
     BreakableBackend,
@@ -27,7 +31,15 @@ from .storages import (
     OpeningStorage,
 )
 
-__all__ = ["CORRECT", "MUTANTS", "Backend", "BreakableBackend", "DictStorage", "FiveMethodsStorage"]
+__all__ = [
+    "CORRECT",
+    "MUTANTS",
+    "Backend",
+    "BreakableBackend",
+    "DictStorage",
+    "FileStorage",
+    "FiveMethodsStorage",
+]
 
 _ROOMS = (
     what_comes_back,
@@ -38,14 +50,17 @@ _ROOMS = (
     own_objects,
     bad_arguments,
     many_at_once,
-    lifecycle,
+    cancellation,
     conditional_writes,
+    conditional_deletes,
     leases,
+    lifecycle,
+    loops_and_processes,
     failures,
     outages,
 )
 
-CORRECT = [DictStorage, IndexedStorage, OpeningStorage, FiveMethodsStorage]
+CORRECT = [DictStorage, IndexedStorage, OpeningStorage, FileStorage, FiveMethodsStorage]
 MUTANTS = [
     (mutant, mutant.breaks)
     for room in _ROOMS

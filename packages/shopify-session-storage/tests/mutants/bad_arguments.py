@@ -1,5 +1,7 @@
 """Storages with one behaviour broken each: bad arguments."""
 
+from datetime import timedelta
+
 from shopify_session_storage import Session
 from shopify_session_storage.stored import stored_session
 
@@ -23,6 +25,30 @@ class ChecksNoIds(DictStorage):
 
     async def find_sessions_by_shop(self, shop):
         return await self.ask("find sessions", self.find, shop, failed=[])
+
+
+@breaks("wrong_types_of_comparisons_and_leases_raise_type_error")
+class TakesNoTimeForNoLimit(DictStorage):
+    async def acquire_lease(self, name, holder, ttl):
+        if ttl is None:
+            ttl = timedelta(days=1)
+        return await super().acquire_lease(name, holder, ttl)
+
+
+@breaks("wrong_types_of_comparisons_and_leases_raise_type_error")
+class TakesSecondsForATime(DictStorage):
+    async def acquire_lease(self, name, holder, ttl):
+        if isinstance(ttl, float):
+            ttl = timedelta(seconds=ttl)
+        return await super().acquire_lease(name, holder, ttl)
+
+
+@breaks("wrong_types_of_comparisons_and_leases_raise_type_error")
+class DeletesWhatHasAnId(DictStorage):
+    """Does not look at what it is given."""
+
+    async def compare_and_delete(self, expected):
+        return await self.insist("compare", self.drop, expected)
 
 
 @breaks("unusable_ids_raise_value_error")

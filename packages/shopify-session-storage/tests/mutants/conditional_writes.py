@@ -90,6 +90,25 @@ class StoresBeforeItCompares(DictStorage):
         return self.matches(row, expected)
 
 
+@breaks("compare_and_store_is_false_if_somebody_else_stored_the_same")
+class TakesTheSameTokensForItsOwn(DictStorage):
+    async def swap(self, pair):
+        session, _ = pair
+        row = self.backend.rows.get(session.id)
+        return await super().swap(pair) or has_same_tokens(row, session)
+
+
+@breaks("compare_and_store_is_false_if_somebody_else_stored_the_same")
+class StoresTheSameTokensAgain(DictStorage):
+    async def swap(self, pair):
+        session, expected = pair
+        row = self.backend.rows.get(session.id)
+        if row is not None and has_same_tokens(row, session):
+            await self.put(session)
+            return self.matches(row, expected)
+        return await super().swap(pair)
+
+
 @breaks("compare_and_store_replaces_everything")
 class ReplacesOnlyTheTokens(DictStorage):
     async def swap(self, pair):

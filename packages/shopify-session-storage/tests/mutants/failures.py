@@ -3,7 +3,12 @@
 from datetime import timedelta
 
 from shopify_session_storage import Session, SessionStorageUnavailableError
-from shopify_session_storage.checks import check_comparison, check_lease, check_session
+from shopify_session_storage.checks import (
+    check_comparison,
+    check_expected,
+    check_lease,
+    check_session,
+)
 from shopify_session_storage.stored import stored_session
 
 from .breaking import breaks, changed
@@ -105,6 +110,13 @@ class ComparingFollowsOnError(DictStorage):
 
 
 @breaks("comparing_and_leasing_raise_failures")
+class ComparedDeletesFollowOnError(DictStorage):
+    async def compare_and_delete(self, expected):
+        check_expected(expected)
+        return await self.ask("compare", self.drop, expected, failed=False)
+
+
+@breaks("comparing_and_leasing_raise_failures")
 class LeasingFollowsOnError(DictStorage):
     async def acquire_lease(self, name, holder, ttl):
         milliseconds = check_lease(name, holder, ttl)
@@ -129,6 +141,12 @@ class ComparesDifferentSessions(DictStorage):
     async def compare_and_store(self, session, expected):
         expected = expected and changed(expected, id=session.id)
         return await super().compare_and_store(session, expected)
+
+
+@breaks("comparing_and_leasing_check_their_arguments")
+class DeletesUncheckedSessions(DictStorage):
+    async def compare_and_delete(self, expected):
+        return await self.insist("compare", self.drop, expected)
 
 
 @breaks("comparing_and_leasing_check_their_arguments")

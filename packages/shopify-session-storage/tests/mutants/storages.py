@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import os
+import threading
 import time
 from contextlib import asynccontextmanager
 
 from shopify_session_storage import SessionStorage, SessionStorageUnavailableError
 from shopify_session_storage.checks import (
     check_comparison,
+    check_expected,
     check_lease,
     check_session,
     check_session_id,
@@ -16,6 +19,7 @@ from shopify_session_storage.checks import (
 )
 from shopify_session_storage.stored import copy_session, has_same_tokens, stored_session
 
+MUTEX = threading.Lock()
 LOGGER = logging.getLogger("shopify_session_storage.mutants")
 
 
@@ -36,7 +40,7 @@ class BreakableBackend:
 
     def __init__(self, kind):
         self.kind = kind
-        self.backend = Backend()
+        self.backend = kind.make_backend()
 
     def make(self, on_error):
         return self.kind(self.backend, on_error=on_error)
@@ -54,6 +58,7 @@ class DictStorage(SessionStorage):
 
     conditional_writes = "backend"
     leases = "backend"
+    make_backend = Backend
 
     def __init__(self, backend, *, on_error="log", broken=False):
         self.backend = backend
@@ -85,6 +90,10 @@ class DictStorage(SessionStorage):
     async def compare_and_store(self, session, expected):
         check_comparison(session, expected)
         return await self.insist("compare", self.swap, (stored_session(session), expected))
+
+    async def compare_and_delete(self, expected):
+        check_expected(expected)
+        return await self.insist("compare", self.drop, expected)
 
     async def acquire_lease(self, name, holder, ttl):
         milliseconds = check_lease(name, holder, ttl)
@@ -149,6 +158,12 @@ class DictStorage(SessionStorage):
             return False
         return await self.put(session)
 
+    async def drop(self, expected):
+        row = self.backend.rows.get(self.key(expected.id))
+        if row is not None and not self.matches(self.read(row), expected):
+            return False
+        return await self.remove([expected.id])
+
     def matches(self, stored, expected):
         return has_same_tokens(stored, expected)
 
@@ -209,25 +224,42 @@ class IndexedStorage(DictStorage):
 
     async def change(self, shop, change):
         index = self.backend.ids_by_shop
-        index[shop] = change(index.get(shop, []))
+        with MUTEX:
+            index[shop] = change(index.get(shop, []))
 
 
 class OpeningStorage(DictStorage):
-    """Opens on first use, once."""
+    """Opens on first use, once, on one event loop of one process at a time."""
 
     opening = None
+    loop = None
+    process = None
 
     async def send(self, work, argument):
-        if self.opening is None:
-            self.opening = asyncio.ensure_future(self.open())
-        await asyncio.shield(self.opening)
+        await asyncio.shield(self.opened())
         return await super().send(work, argument)
+
+    def opened(self):
+        with MUTEX:
+            self.enter()
+            if self.opening is None:
+                self.opening = asyncio.ensure_future(self.open())
+            return self.opening
+
+    def enter(self):
+        loop, process = asyncio.get_running_loop(), os.getpid()
+        if (self.loop, self.process) != (loop, process):
+            if self.process == process and self.opening and not self.loop.is_closed():
+                raise RuntimeError("in use on another running event loop")
+            self.loop, self.process, self.opening = loop, process, None
 
     async def open(self):
         await asyncio.sleep(0)
 
     async def disconnect(self):
-        self.opening = None
+        with MUTEX:
+            self.enter()
+            self.opening = None
 
 
 class FiveMethodsStorage(DictStorage):
@@ -236,5 +268,6 @@ class FiveMethodsStorage(DictStorage):
     conditional_writes = SessionStorage.conditional_writes
     leases = SessionStorage.leases
     compare_and_store = SessionStorage.compare_and_store
+    compare_and_delete = SessionStorage.compare_and_delete
     acquire_lease = SessionStorage.acquire_lease
     release_lease = SessionStorage.release_lease

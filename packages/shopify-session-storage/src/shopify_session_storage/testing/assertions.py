@@ -13,6 +13,9 @@ _T = TypeVar("_T")
 # How long to wait for the end of a lease of some milliseconds; longer than any machine may need.
 PATIENCE_SECONDS = 20.0
 
+# How long a call may go on after its caller has given up; longer than any machine may need.
+PROMPT_SECONDS = 5.0
+
 # How long to wait for the end of what is cancelled.
 _GRACE_SECONDS = 1.0
 

@@ -7,6 +7,8 @@ says how the promise is broken.
 from shopify_session_storage.testing.case import Case
 from shopify_session_storage.testing.cases import (
     bad_arguments,
+    cancellation,
+    conditional_deletes,
     conditional_writes,
     deleting,
     failures,
@@ -14,6 +16,7 @@ from shopify_session_storage.testing.cases import (
     ids_and_shops,
     leases,
     lifecycle,
+    loops_and_processes,
     many_at_once,
     outages,
     own_objects,
@@ -30,9 +33,12 @@ _ROOMS = (
     own_objects,
     bad_arguments,
     many_at_once,
+    cancellation,
     conditional_writes,
+    conditional_deletes,
     leases,
     lifecycle,
+    loops_and_processes,
     failures,
     outages,
 )

@@ -49,6 +49,38 @@ async def wrong_types_raise_type_error(subject: Subject) -> None:
 
 
 @case()
+async def wrong_types_of_comparisons_and_leases_raise_type_error(subject: Subject) -> None:
+    """What compares or leases raises TypeError for arguments of the wrong type, None as well."""
+    storage: Any = subject.storage
+    session = offline_session(subject.shop())
+    await subject.stores(session)
+    second = timedelta(seconds=1)
+    wrong_token = offline_session(session.shop)
+    wrong_token.access_token = b"token"  # type: ignore[assignment]  # that is the point
+    for what, call in (
+        ("no session to store", lambda: storage.compare_and_store(None, session)),
+        ("a dict to store", lambda: storage.compare_and_store(session.to_dict(), session)),
+        ("a dict as expected", lambda: storage.compare_and_store(session, session.to_dict())),
+        ("an id as expected", lambda: storage.compare_and_store(session, session.id)),
+        ("a token that is none", lambda: storage.compare_and_store(session, wrong_token)),
+        ("nothing to delete", lambda: storage.compare_and_delete(None)),
+        ("an id to delete", lambda: storage.compare_and_delete(session.id)),
+        ("a dict to delete", lambda: storage.compare_and_delete(session.to_dict())),
+        ("sessions to delete", lambda: storage.compare_and_delete([session])),
+        ("a token that is none to delete", lambda: storage.compare_and_delete(wrong_token)),
+        ("no name of a lease", lambda: storage.acquire_lease(None, "holder", second)),
+        ("a number as the holder", lambda: storage.acquire_lease("name", 1, second)),
+        ("no time", lambda: storage.acquire_lease("name", "holder", None)),
+        ("seconds", lambda: storage.acquire_lease("name", "holder", 1)),
+        ("fractions of seconds", lambda: storage.acquire_lease("name", "holder", 0.5)),
+        ("no name to release", lambda: storage.release_lease(None, "holder")),
+        ("bytes as the holder to release", lambda: storage.release_lease("name", b"holder")),
+    ):
+        await raises(TypeError, call, what)
+    await subject.loads(session)
+
+
+@case()
 async def unusable_ids_raise_value_error(subject: Subject) -> None:
     """Ids and shops that not every backend can keep raise ValueError and do no harm."""
     storage = subject.storage

@@ -74,6 +74,24 @@ async def compare_and_store_refuses_the_rest(subject: Subject) -> None:
 
 
 @case()
+async def compare_and_store_is_false_if_somebody_else_stored_the_same(subject: Subject) -> None:
+    """compare_and_store() is False if its own tokens are stored already, but not by this call."""
+    storage = subject.storage
+    old = offline_session(subject.shop(), access_token="old", scope="old")
+    newer = replace(old, access_token="newer", refresh_token="newer", scope="newer")
+    await subject.stores(newer)
+    again = replace(newer, scope="again")
+    for expected in (old, None, replace(newer, refresh_token=None)):
+        same(await storage.compare_and_store(again, expected), False, "what is stored already")
+        await subject.loads(newer)
+    await subject.stores(old)
+    versions = [replace(newer, scope=f"scope_{number}") for number in range(10)]
+    won = await together(storage.compare_and_store(version, old) for version in versions)
+    same(sorted(won), [False] * 9 + [True], "the results of 10 calls that store the same tokens")
+    await subject.loads(versions[won.index(True)])
+
+
+@case()
 async def compare_and_store_replaces_everything(subject: Subject) -> None:
     """What compare_and_store() stores replaces the session as a whole, in the shop's list too."""
     shop, other_shop = subject.shop(), subject.shop()

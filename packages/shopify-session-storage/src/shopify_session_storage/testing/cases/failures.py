@@ -76,7 +76,7 @@ async def bad_arguments_raise_before_anything_is_sent(subject: Subject) -> None:
 
 @case("failing")
 async def comparing_and_leasing_raise_failures(subject: Subject) -> None:
-    """A failure of compare_and_store() or of the backend's leases raises whatever on_error says."""
+    """A failure of a comparison or of the backend's leases raises whatever on_error says."""
     session = offline_session(subject.shop())
     modes: Sequence[Literal["log", "raise"]] = ("log", "raise")
     for mode in modes:
@@ -84,6 +84,7 @@ async def comparing_and_leasing_raise_failures(subject: Subject) -> None:
         calls: list[tuple[str, Callable[[], Awaitable[Any]]]] = [
             ("expecting nothing", partial(storage.compare_and_store, session, None)),
             ("expecting a session", partial(storage.compare_and_store, session, session)),
+            ("compare_and_delete", partial(storage.compare_and_delete, session)),
         ]
         if storage.leases == "backend":
             acquire = partial(storage.acquire_lease, "name", "holder", timedelta(minutes=1))
@@ -99,7 +100,7 @@ async def comparing_and_leasing_raise_failures(subject: Subject) -> None:
 
 @case("failing")
 async def comparing_and_leasing_check_their_arguments(subject: Subject) -> None:
-    """Bad arguments of compare_and_store() and of leases raise even without a backend."""
+    """Bad arguments of comparisons and of leases raise even without a backend."""
     storage: Any = await subject.failing("log")
     shop = subject.shop()
     session = offline_session(shop)
@@ -107,6 +108,7 @@ async def comparing_and_leasing_check_their_arguments(subject: Subject) -> None:
     for what, call in (
         ("a dict as the session", lambda: storage.compare_and_store(session.to_dict(), session)),
         ("a dict as what is expected", lambda: storage.compare_and_store(session, {})),
+        ("a dict to delete", lambda: storage.compare_and_delete(session.to_dict())),
         ("None as a name", lambda: storage.acquire_lease(None, "holder", second)),
         ("bytes as a holder", lambda: storage.acquire_lease("name", b"holder", second)),
         ("a number as the time", lambda: storage.acquire_lease("name", "holder", 1)),
@@ -117,6 +119,7 @@ async def comparing_and_leasing_check_their_arguments(subject: Subject) -> None:
     for what, call in (
         ("an invalid session", lambda: storage.compare_and_store(bad, None)),
         ("an invalid expected one", lambda: storage.compare_and_store(session, bad)),
+        ("an invalid one to delete", lambda: storage.compare_and_delete(bad)),
         (
             "two ids",
             lambda: storage.compare_and_store(session, online_session(shop)),

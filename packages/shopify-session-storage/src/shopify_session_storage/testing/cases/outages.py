@@ -110,6 +110,8 @@ async def _works(subject: Subject, storage: SessionStorage, shop: str, kept: lis
     await subject.finds(shop, [*kept, new], by=storage)
     newer = replace(new, access_token=unique("token"))
     same(await storage.compare_and_store(newer, new), True, f"compare_and_store() {what}")
+    same(await storage.compare_and_delete(new), False, f"compare_and_delete() {what}")
+    same(await storage.compare_and_delete(newer), True, f"compare_and_delete() {what}")
     same(await storage.delete_session(new.id), True, f"delete_session {what}")
     name = unique("lease")
     acquired = await storage.acquire_lease(name, "holder", timedelta(minutes=1))
@@ -124,6 +126,7 @@ async def _store(storage: SessionStorage, session: Session) -> None:
 async def _insists(storage: SessionStorage, session: Session) -> None:
     """Check the calls that raise whatever ``on_error`` says."""
     await _unavailable("compare", partial(storage.compare_and_store, session, session), session)
+    await _unavailable("delete", partial(storage.compare_and_delete, session), session)
     if storage.leases == "backend":
         acquire = partial(storage.acquire_lease, "name", "holder", timedelta(minutes=1))
         await _unavailable("acquire_lease", acquire, session)
