@@ -3,19 +3,27 @@
 import pytest
 from shopify_session_storage.testing import CASES, assertions, battery_of_tests
 
-from .battery_runs import arguments, failed_cases, lacks
-from .mutants import CORRECT, MUTANTS, FiveMethodsStorage
+from .battery_runs import arguments, failed_cases
+from .mutants import CORRECT, MUTANTS, FileStorage, FiveMethodsStorage
 
 
 @pytest.mark.parametrize("kind", CORRECT)
 @pytest.mark.asyncio
 async def test_a_correct_storage_passes_every_case(kind):
     in_its_process = {"conditional_writes", "leases"} if kind is FiveMethodsStorage else set()
-    lacking = lacks(kind) | in_its_process
+    lacking = {"processes"} | in_its_process
     not_run = [case.name for case in CASES if not lacking.isdisjoint(case.needs)]
     report = await battery_of_tests(**arguments(kind))
     assert report.passed == [case.name for case in CASES if case.name not in not_run]
     assert list(report.not_run) == not_run
+
+
+@pytest.mark.asyncio
+async def test_a_correct_storage_of_several_processes_passes_their_cases():
+    assert "forked_child_works" in [case.name for case in CASES if "processes" in case.needs]
+    for case in CASES:
+        if "another_loop" in case.needs:
+            assert await failed_cases(FileStorage, only=case.name) == []
 
 
 @pytest.mark.parametrize(

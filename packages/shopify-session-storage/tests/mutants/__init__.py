@@ -60,7 +60,7 @@ _ROOMS = (
     outages,
 )
 
-CORRECT = [DictStorage, IndexedStorage, OpeningStorage, FileStorage, FiveMethodsStorage]
+CORRECT = [DictStorage, IndexedStorage, OpeningStorage, FiveMethodsStorage]
 MUTANTS = [
     (mutant, mutant.breaks)
     for room in _ROOMS
