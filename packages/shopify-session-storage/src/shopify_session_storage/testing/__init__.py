@@ -12,13 +12,15 @@ With any other runner::
 
     await battery_of_tests(lambda: MySessionStorage(url))
 
+Optional are ``failing_storage_factory``, ``breakable`` and more; see the README.
+
 For apps there is :class:`FakeShopify`, Shopify's token endpoint with its rules, on a local port.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from shopify_session_storage.testing.battery import BatteryReport, battery_of_tests
-from shopify_session_storage.testing.case import Case
+from shopify_session_storage.testing.case import Case, Need
 from shopify_session_storage.testing.cases import CASES
 from shopify_session_storage.testing.shopify import FakeShopify, Fault
 from shopify_session_storage.testing.subject import Breakable, Subject
@@ -33,6 +35,7 @@ __all__ = [
     "Case",
     "FakeShopify",
     "Fault",
+    "Need",
     "SessionStorageBattery",
     "Subject",
     "battery_of_tests",
