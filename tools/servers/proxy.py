@@ -25,8 +25,7 @@ class Proxy:
         self.connections = 0
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        await self.listen()
         return self
 
     async def __aexit__(
@@ -43,6 +42,11 @@ class Proxy:
     def reset(self) -> None:
         """Start counting anew."""
         self.round_trips = self.connections = 0
+
+    async def listen(self) -> None:
+        """Take connections, after :meth:`refuse` at the same port again."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
 
     def refuse(self) -> None:
         """Break every connection, and take no new ones any more."""

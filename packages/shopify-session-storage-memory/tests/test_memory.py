@@ -11,7 +11,7 @@ from shopify_session_storage_memory import MemorySessionStorage
 
 
 class TestBattery(SessionStorageBattery):
-    lacks = frozenset({"failing", "conditional_writes", "leases"})
+    lacks = frozenset({"failing", "breakable", "processes", "conditional_writes", "leases"})
 
     @pytest_asyncio.fixture
     async def storage(self):

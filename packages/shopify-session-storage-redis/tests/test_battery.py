@@ -7,6 +7,7 @@ import pytest_asyncio
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from servers.breaking import breakable_server
 from servers.discovery import free_port
 from servers.redis import url_of
 from shopify_session_storage.testing import SessionStorageBattery
@@ -30,6 +31,14 @@ class TestRedis(SessionStorageBattery):
         return lambda on_error: RedisSessionStorage(
             url_of("127.0.0.1", free_port()), on_error=on_error
         )
+
+    @pytest_asyncio.fixture
+    async def breakable(self, redis_url, prefix):
+        def make(url, on_error):
+            return RedisSessionStorage(url, session_key_prefix=prefix, on_error=on_error)
+
+        async with breakable_server(redis_url, make) as server:
+            yield server
 
 
 class TestClientOfTheUser(TestRedis):

@@ -11,6 +11,8 @@ from shopify_session_storage_sqlite import SQLiteSessionStorage
 
 
 class TestFile(SessionStorageBattery):
+    lacks = frozenset({"breakable"})  # nothing goes away that is no server
+
     @pytest.fixture
     def storage_factory(self, tmp_path):
         return lambda: SQLiteSessionStorage(tmp_path / "sessions.db")
@@ -28,6 +30,8 @@ class TestFile(SessionStorageBattery):
 
 
 class TestConnectionOfTheUser(TestFile):
+    lacks = TestFile.lacks | {"processes"}  # SQLite's connections do not survive a fork
+
     @pytest_asyncio.fixture(params=["", None], ids=["implicit transactions", "autocommit"])
     async def storage(self, tmp_path, request):
         path = tmp_path / "sessions.db"

@@ -126,7 +126,7 @@ class Lane:
         self._repeated += group.is_repeated
         if self._writes:
             self._keys.update(group.values)
-        task = loop.create_task(self._run(group), context=Context())
+        task = Context().run(loop.create_task, self._run(group))
         group.works_in(task)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -217,7 +217,7 @@ class Lifecycle(Generic[_O]):
 
 def _task(work: Any) -> asyncio.Task[Any]:
     """Start a task that belongs to no caller."""
-    task: asyncio.Task[Any] = asyncio.get_running_loop().create_task(work, context=Context())
+    task: asyncio.Task[Any] = Context().run(asyncio.get_running_loop().create_task, work)
     # All who wait for it may be cancelled before it fails.
     task.add_done_callback(_retrieve_exception)
     return task
