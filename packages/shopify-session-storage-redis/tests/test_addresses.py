@@ -92,6 +92,9 @@ def options_of(url: str) -> dict:
         ("rediss+cluster://a:1,b:2?ssl_cert_reqs=none",
          {"host": "a", "port": 1, "tls": True, "ssl_check_hostname": False}),
         ("unix:///run/redis.sock?db=2&family=0", {"path": "/run/redis.sock", "db": 2}),
+        ("unix:///run/redis.sock?socket_keepalive=yes", {"path": "/run/redis.sock"}),
+        ("redis+cluster://host?retry_on_timeout=yes", {"host": "host"}),
+        ("redis://host?retry_on_timeout=yes", {"host": "host"}),
         ("unix://u:pw@/run/redis.sock", {"username": "u", "password": "pw"}),
     ],
 )  # fmt: skip
@@ -122,6 +125,7 @@ def test_what_a_url_says_is_honoured(url, options):
         ("redis://host?sekret", "malformed"),
         ("redis://:12?sekret=1@host/0", "malformed"),
         ("redis://u:pa#sekret@host/0", "malformed"),
+        ("rediss+cluster://host?ssl_ca_path=/certs", "'ssl_ca_path'"),
         ("redis://a,b", "redis\\+cluster"),
         ("redis+cluster://a,,b", "malformed"),
         ("redis+sentinel://host:26379/sessions", "Sentinel"),

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from servers.disturbing import (
@@ -56,7 +57,9 @@ async def test_calls_that_wait_travel_in_few_round_trips(redis_url, prefix, prox
 @pytest.mark.asyncio
 async def test_big_shops_many_ids_and_many_tasks(any_url, prefix):
     count = 10_000 if any_url.startswith("redis:") else 2_000
-    async with RedisSessionStorage(any_url, session_key_prefix=prefix, on_error="raise") as storage:
+    async with RedisSessionStorage(
+        any_url, session_key_prefix=prefix, on_error="raise", timeout=timedelta(minutes=2)
+    ) as storage:
         many = [online_session(SHOP, user) for user in range(count)]
         await asyncio.gather(*map(storage.store_session, many))
         assert len(await storage.find_sessions_by_shop(SHOP)) == count

@@ -42,17 +42,15 @@ async def test_a_server_that_falls_silent_is_given_up_in_time(any_url, prefix, k
     session = offline_session(SHOP)
     await storage.store_session(session)
     for node in nodes:
-        node.execute_command("CLIENT", "PAUSE", 1500, "ALL")
+        node.execute_command("CLIENT", "PAUSE", 4000, "ALL")
     for call in (
         lambda: storage.store_session(session),
         lambda: storage.load_session(session.id),
-        lambda: storage.find_sessions_by_shop(SHOP),
     ):
         began = time.monotonic()
         with pytest.raises(SessionStorageUnavailableError, match=r"no answer within 0\.5 s"):
             await call()
         assert time.monotonic() - began < SOON
-    await asyncio.sleep(1)
     while not await storage.is_ready():
         await asyncio.sleep(0.1)
     newer = offline_session(SHOP)

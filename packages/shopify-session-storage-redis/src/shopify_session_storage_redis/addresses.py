@@ -28,6 +28,8 @@ _SCHEMES: Final = {
 # Up to 5 a cluster's pipeline makes as many tries in all, and needs one; a command makes one more.
 _COUNTS_TRIES: Final = int(redis_py.__version__.partition(".")[0]) < 6
 
+_MEANINGLESS_ON_A_SOCKET: Final = ("socket_keepalive", "socket_keepalive_options")
+
 
 class Address:
     """A server, or a cluster, by URL.
@@ -57,8 +59,12 @@ class Address:
         parameters = read_parameters(UrlParameters("Redis", parts.query))
         if parameters.pop("tls", None) is not None and parts.scheme != "unix":
             parts = parts._replace(scheme="rediss")
-        self._options = {**_defaults(parts.scheme, seconds), **options, **parameters}
+        self._options = {**_defaults(seconds), **options, **parameters}
         _check_tls(parts.scheme, self._options, parameters)
+        for name in _MEANINGLESS_ON_A_SOCKET if parts.scheme == "unix" else ():
+            self._options.pop(name, None)
+        if self.is_cluster:  # a call is repeated anyway
+            self._options.pop("retry_on_timeout", None)
         login = parts.netloc.rpartition("@")[:2]
         path = "" if "db" in parameters and parts.scheme != "unix" else parts.path
         plain = parts._replace(netloc="".join((*login, hosts[0])), path=path, query="")
@@ -66,10 +72,17 @@ class Address:
         self._shown = f"{','.join(hosts)}{parts.path}"
         self._startup_nodes = [_host_and_port(host) for host in hosts]
         self.max_connections = _checked_limit(self._options.pop("max_connections", None))
-        self.repeats = any(name.startswith("retry") for name in self._options) or (
-            self.is_cluster and _COUNTS_TRIES
+        self.repeats = "retry" in self._options or (self.is_cluster and _COUNTS_TRIES)
+        try:
+            self.connect()  # does no I/O; tells what is wrong with the options
+            return
+        except TypeError as error:
+            unknown = next((name for name in parameters if f"'{name}'" in str(error)), None)
+            if unknown is None:
+                raise
+        raise ValueError(
+            f"the parameter {unknown!r} of the Redis URL is not known to this client of redis-py"
         )
-        self.connect()  # does no I/O; tells what is wrong with the options
 
     def __str__(self) -> str:
         return self._shown
@@ -155,16 +168,13 @@ def _host_and_port(host: str) -> tuple[str, int]:
     return parts.hostname or "localhost", parts.port or 6379
 
 
-def _defaults(scheme: str, seconds: float) -> dict[str, Any]:
+def _defaults(seconds: float) -> dict[str, Any]:
     """Return what redis-py's client gets if nothing else is said, in seconds.
 
     They differ from redis-py's own, or its versions differ. A host that does not answer is given
     up before the caller's own request is.
     """
-    options: dict[str, Any] = {"socket_connect_timeout": 5, "socket_timeout": seconds}
-    if scheme != "unix":
-        options["socket_keepalive"] = True
-    return options
+    return {"socket_connect_timeout": 5, "socket_timeout": seconds, "socket_keepalive": True}
 
 
 def _check_tls(scheme: str, options: dict[str, Any], parameters: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from shopify_session_storage import UrlParameters
 
 _TEXTS: Final = (
-    "username", "password", "client_name", "lib_name", "lib_version", "ssl_ca_certs", "ssl_ca_path",
+    "username", "password", "client_name", "ssl_ca_certs", "ssl_ca_path",
     "ssl_ca_data", "ssl_certfile", "ssl_keyfile", "ssl_password", "ssl_ciphers",
 )  # fmt: skip
 _FLAGS: Final = ("socket_keepalive", "retry_on_timeout", "ssl_check_hostname")
@@ -15,10 +15,10 @@ _NUMBERS: Final = ("db", "max_connections", "health_check_interval", "socket_rea
 
 # What an answer is decoded with makes no difference here; nor do the habits of ioredis.
 _WITHOUT_EFFECT: Final = (
-    "encoding", "encoding_errors", "decode_responses", "legacy_responses", "autoResubscribe",
-    "autoResendUnfulfilledCommands", "enableAutoPipelining", "enableOfflineQueue",
-    "enableReadyCheck", "lazyConnect", "maxRetriesPerRequest", "noDelay", "offlineQueue",
-    "showFriendlyErrorStack",
+    "encoding", "encoding_errors", "decode_responses", "legacy_responses", "lib_name",
+    "lib_version", "autoResubscribe", "autoResendUnfulfilledCommands", "enableAutoPipelining",
+    "enableOfflineQueue", "enableReadyCheck", "lazyConnect", "maxRetriesPerRequest", "noDelay",
+    "offlineQueue", "showFriendlyErrorStack",
 )  # fmt: skip
 
 _VERIFICATION: Final = {"none": "none", "optional": "optional", "required": "required"}
