@@ -6,6 +6,8 @@ from contextlib import suppress
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
+from shopify_session_storage_sqlite.forking import statement
+
 _R = TypeVar("_R")
 
 
@@ -29,7 +31,8 @@ class Job(Generic[_R]):
         if work is None:
             return
         try:
-            self.result = work()
+            with statement():
+                self.result = work()
         except BaseException as error:
             self.error = error.with_traceback(None)
         with self._mutex:
