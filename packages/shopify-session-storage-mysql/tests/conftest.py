@@ -1,13 +1,23 @@
 """Databases of their own for tests, and servers with something in front of them."""
 
+import tempfile
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import aiomysql
+import pytest
 import pytest_asyncio
 from aiomysql.connection import CLIENT
+from servers import mysql
+from servers.discovery import free_port
 from servers.mysql import options_of, with_database
 from servers.proxy import Proxy
+from shopify_session_storage.testing.sessions import online_session
+from shopify_session_storage_mysql import MySQLSessionStorage
+
+SHOP = "alpha.myshopify.com"
 
 
 @pytest_asyncio.fixture
@@ -53,3 +63,59 @@ async def query(url: str, sql: str) -> list[tuple]:
         return list(rows)
     finally:
         await connection.ensure_closed()
+
+
+@contextmanager
+def mysql_with(*settings: str):
+    """Run a server of its own with *settings*."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        directory.chmod(0o755)
+        with mysql.local(directory, *settings) as url:
+            yield url
+
+
+@asynccontextmanager
+async def asyncio_storage(url: str, users: bool, **options):
+    if users:
+        options = {**mysql.options_of(url), **options}
+        async with aiomysql.create_pool(**options, autocommit=True) as pool:
+            yield MySQLSessionStorage(pool, on_error="raise")
+    else:
+        async with MySQLSessionStorage(url, pool_options=options, on_error="raise") as storage:
+            yield storage
+
+
+async def limited_user(url: str, *grants: str) -> str:
+    """Make a user with nothing but *grants*, and return the URL for it."""
+    name = f"limited_{free_port()}"
+    await run_sql(url, f"DROP USER IF EXISTS {name}; CREATE USER {name} IDENTIFIED BY 'limited'")
+    for grant in grants:
+        await run_sql(url, f"GRANT {grant} TO {name}")
+    parts = urlsplit(url)
+    return parts._replace(netloc=f"{name}:limited@{parts.hostname}:{parts.port}").geturl()
+
+
+async def round_trips(storage, proxy) -> list[int]:
+    many = [online_session(SHOP, user) for user in range(50)]
+    counts = []
+    for call in (
+        lambda: storage.store_session(many[0]),
+        lambda: storage.load_session(many[0].id),
+        lambda: storage.load_session("missing"),
+        lambda: storage.find_sessions_by_shop(SHOP),
+        lambda: storage.delete_session(many[0].id),
+        lambda: storage.delete_sessions(session.id for session in many),
+    ):
+        proxy.reset()
+        await call()
+        counts.append(proxy.round_trips)
+    return counts
+
+
+async def need_mode(url: str, mode: str) -> None:
+    """Skip what a mode of MariaDB would do on MySQL."""
+    if mode in ("ORACLE", "EMPTY_STRING_IS_NULL"):
+        ((version,),) = await query(url, "SELECT VERSION()")
+        if "MariaDB" not in version:
+            pytest.skip("MySQL has no such mode")

@@ -3,8 +3,7 @@
 from servers.comparing import SqlComparing
 from shopify_session_storage_mysql import MySQLSessionStorage
 
-from .conftest import query, run_sql, through
-from .test_mysql import limited_user
+from .conftest import limited_user, query, run_sql, through
 
 
 class TestComparing(SqlComparing):

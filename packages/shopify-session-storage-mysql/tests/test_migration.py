@@ -238,10 +238,10 @@ def starting(url: str, *arguments: object) -> subprocess.Popen[str]:
     """Start a process that opens the database; with a number, it dies before that statement."""
     source = """
     import asyncio, os, signal, sys
-    from shopify_session_storage_mysql import MySQLSessionStorage, connections
+    from shopify_session_storage_mysql import MySQLSessionStorage, statements
 
     url, left = sys.argv[1], [int(argument) for argument in sys.argv[2:]]
-    run = connections.run
+    run = statements.run
 
     async def counting(connection, sql):
         if left:
@@ -250,7 +250,7 @@ def starting(url: str, *arguments: object) -> subprocess.Popen[str]:
                 os.kill(os.getpid(), signal.SIGKILL)
         return await run(connection, sql)
 
-    connections.run = counting
+    statements.run = counting
 
     async def main():
         async with MySQLSessionStorage(url, on_error="raise") as opened:
@@ -321,7 +321,7 @@ async def test_tables_that_javascript_creates_at_the_same_moment_do_no_harm(data
 
 @pytest.mark.asyncio
 async def test_only_one_process_migrates_a_table_at_a_time(database_url, monkeypatch):
-    monkeypatch.setattr("shopify_session_storage_mysql.storage._LOCK_SECONDS", 0)
+    monkeypatch.setattr("shopify_session_storage_mysql.migrations._LOCK_SECONDS", 0)
     first = MySQLSessionStorage(database_url)
     await first._open_connections()
     async with first._migration_connection():

@@ -1,20 +1,20 @@
-"""Connections to MySQL and MariaDB: addresses, TLS, pools, and how one statement is run.
+"""Connections to MySQL and MariaDB, and the pools that lend them.
 
 aiomysql has no types, and some habits that sessions cannot live with; both end in this module.
 """
 
 import asyncio
-import ssl
 import struct
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
 
 import aiomysql
-from aiomysql.connection import CLIENT, FIELD_TYPE
+from aiomysql.connection import CLIENT
+
+from shopify_session_storage_mysql.errors import NoConnectionError, classified
+from shopify_session_storage_mysql.statements import run
 
 _CONNECT_SECONDS: Final = 15.0
 _QUIT_SECONDS: Final = 1.0
@@ -27,269 +27,6 @@ _SET_UP_SESSION: Final = (
     "SET character_set_client = utf8mb4, character_set_connection = utf8mb4, "
     "character_set_results = utf8mb4, sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'"
 )
-
-# In place of those of a user's pool. Sessions come as JSON; these are for all other queries.
-_DECODERS: Final[Mapping[int, Callable[[str], object]]] = {
-    FIELD_TYPE.TINY: int,
-    FIELD_TYPE.SHORT: int,
-    FIELD_TYPE.INT24: int,
-    FIELD_TYPE.LONG: int,
-    FIELD_TYPE.LONGLONG: int,
-}
-
-# --- errors ---------------------------------------------------------------------------------------
-
-
-class NoConnectionError(aiomysql.OperationalError):  # type: ignore[misc]  # aiomysql is untyped
-    """There is no connection that works; a new one may."""
-
-
-class RefusedDataError(aiomysql.DataError):  # type: ignore[misc]
-    """The server refused a value."""
-
-
-class ConflictError(aiomysql.OperationalError):  # type: ignore[misc]
-    """Another transaction won; the same statement may succeed now."""
-
-
-class RaceError(aiomysql.OperationalError):  # type: ignore[misc]
-    """Another program has changed the same tables at the same moment."""
-
-
-# The numbers are the same on MySQL and MariaDB, but those above 1900, which one of them has alone.
-_LOST: Final = frozenset({
-    1053,  # shutdown in progress
-    1152, 1158, 1159, 1160, 1161, 1184,  # aborted connections
-    1290, 1836,  # read-only: what was the primary server is no more
-    1927, 3169,  # killed
-    4031,  # idle for too long
-    2002, 2003, 2006, 2012, 2013, 2014, 2027, 2055,  # of the client
-})  # fmt: skip
-_REFUSED: Final = frozenset({
-    1153,  # larger than max_allowed_packet
-    1264, 1265, 1292, 1300, 1366, 1406, 1411, 1525, 1690,
-    1644, 3819, 4025,  # by a trigger or a constraint
-})  # fmt: skip
-_CONFLICTS: Final = frozenset({1020, 1213})
-DUPLICATE: Final = 1062
-_RACES: Final = frozenset({1050, 1060, 1061, 1091, 1412, 1684})
-NO_SUCH_TABLE: Final = 1146
-TABLE_DENIED: Final = 1142
-DENIED: Final = frozenset({1044, TABLE_DENIED, 1143, 1227, 1370})
-_WITHOUT_VALUES: Final = (
-    _LOST | _CONFLICTS | _RACES | DENIED
-    | {1040, 1045, 1049, 1054, 1071, 1114, 1118, 1129, 1130, NO_SUCH_TABLE, 1205, 1251, 1698, 1832,
-       1833, 1846, 2026, 2054, 2059, 2061}
-)  # fmt: skip
-
-
-def code_of(error: BaseException | None) -> int | None:
-    """Return the number of an error of the server or of aiomysql, if it has one."""
-    if isinstance(error, aiomysql.MySQLError) and error.args and isinstance(error.args[0], int):
-        return error.args[0]
-    return None
-
-
-def shows_values(error: BaseException) -> bool:
-    """Tell whether the text of the server's error may quote what was stored."""
-    code = code_of(error)
-    return code is not None and code not in _WITHOUT_VALUES
-
-
-def _classified(error: Exception) -> Exception:
-    """Return the error as one whose class says what to do about it.
-
-    The classes of the driver do not: most of the server's errors are an OperationalError.
-    """
-    code = code_of(error)
-    kind: type[Exception]
-    if code is None or code < 1000 or code in _LOST:
-        kind = NoConnectionError  # without a number of the server's are those of the protocol
-    elif code in _REFUSED:
-        kind = RefusedDataError
-    elif code in _CONFLICTS:
-        kind = ConflictError
-    elif code in _RACES:
-        kind = RaceError
-    else:
-        return error
-    classified = kind(*error.args)
-    classified.__cause__ = error.__cause__
-    return classified
-
-
-# --- statements -----------------------------------------------------------------------------------
-
-
-def literal(value: str | int | None) -> str:
-    """Return *value* as SQL that means the same in every sql_mode, and in utf8mb4 alone.
-
-    Whether a backslash escapes depends on the mode, so text that has one is sent as hexadecimal.
-    """
-    if isinstance(value, str):
-        if "\\" in value:
-            return f"_utf8mb4 X'{value.encode().hex()}'"
-        return f"'{value}'" if "'" not in value else "'" + value.replace("'", "''") + "'"
-    return "NULL" if value is None else str(int(value))
-
-
-async def run(connection: Any, sql: str) -> Sequence[Sequence[Any]]:
-    """Run one statement in a transaction of its own and return its rows.
-
-    Raises:
-        MySQLError: If it fails.
-    """
-    rows: Sequence[Sequence[Any]] = (await _run(connection, sql)).rows or ()
-    return rows
-
-
-async def run_for_mark(connection: Any, sql: str) -> int:
-    """Run one statement as :func:`run` does, and return what it gave to LAST_INSERT_ID().
-
-    Returns:
-        That number; 0 if it gave none.
-    """
-    mark: int = (await _run(connection, sql)).insert_id or 0
-    return mark
-
-
-async def _run(connection: Any, sql: str) -> Any:
-    """Run one statement and return aiomysql's result of it.
-
-    One round trip; three on a connection that does not commit by itself. Not through a cursor,
-    which would ask for warnings in a further one. However it ends but well or with an answer of
-    the server, the connection is closed, because the next caller would get the rest of what was
-    under way: somebody else's session.
-    """
-    decoders, connection.decoders = connection.decoders, _DECODERS
-    try:
-        if connection.get_autocommit():
-            await connection.query(sql)
-            result = connection._result
-        else:
-            await connection.rollback()  # ends a snapshot that is older than this call
-            await connection.query(sql)
-            result = connection._result
-            await connection.commit()
-        return result
-    except aiomysql.MySQLError as error:
-        failure = _classified(error)
-    except BaseException:
-        connection.close()
-        raise
-    finally:
-        connection.decoders = decoders
-    # Not inside the handler: the driver's error would become its context, with what it shows.
-    if isinstance(failure, NoConnectionError):
-        connection.close()
-    elif not connection.get_autocommit():
-        await _roll_back(connection)
-    raise failure
-
-
-async def _roll_back(connection: Any) -> None:
-    try:
-        await connection.rollback()
-    except aiomysql.MySQLError:
-        connection.close()
-    except BaseException:
-        connection.close()
-        raise
-
-
-# --- addresses ------------------------------------------------------------------------------------
-
-_MODES: Final = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
-
-
-@dataclass(frozen=True)
-class Tls:
-    """How to encrypt connections.
-
-    Attributes:
-        mode: One of the modes of MySQL's clients.
-        authority: File with the certificates of the authorities to trust; None for the system's.
-        certificate: File with the client's certificate.
-        key: File with its key; None if the certificate's file has it.
-    """
-
-    mode: str = "PREFERRED"
-    authority: str | None = None
-    certificate: str | None = None
-    key: str | None = None
-
-    def context(self) -> ssl.SSLContext | None:
-        """Make the context, or None for plain connections.
-
-        Raises:
-            OSError: If a file cannot be read.
-        """
-        if self.mode == "DISABLED":
-            return None
-        context = ssl.create_default_context(cafile=self.authority)
-        context.check_hostname = self.mode == "VERIFY_IDENTITY"
-        if not self.mode.startswith("VERIFY"):
-            context.verify_mode = ssl.CERT_NONE
-        if self.certificate is not None:
-            context.load_cert_chain(self.certificate, self.key)
-        return context
-
-
-def parse_url(url: str) -> tuple[dict[str, Any], Tls | None]:
-    """Return the options of a connection, and what the URL says of TLS, if anything.
-
-    Raises:
-        ValueError: If it is not usable. The message shows no part that may be secret.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-        parameters = parse_qsl(parts.query, keep_blank_values=True, errors="strict")
-        user, password, host, database = (
-            unquote(part or "", errors="strict")
-            for part in (parts.username, parts.password, parts.hostname, parts.path[1:])
-        )
-    except ValueError:
-        raise ValueError("the MySQL URL is malformed") from None
-    if parts.scheme != "mysql" or port == 0 or parts.fragment:
-        raise ValueError(
-            "a MySQL URL is mysql://user:password@host:port/database; "
-            "with_credentials() takes parts that would need escaping"
-        )
-    if not database or not user:
-        raise ValueError("the MySQL URL must name a user and a database")
-    options = {
-        "host": host or "localhost",
-        "port": port or 3306,
-        "user": user,
-        "password": password,
-        "db": database,
-    }
-    return options, _tls_of(parameters)
-
-
-def _tls_of(parameters: Iterable[tuple[str, str]]) -> Tls | None:
-    """Return what the parameters of a URL say of TLS; others are passed over, as Node does."""
-    found: dict[str, str] = {}
-    for name, value in parameters:
-        key = name.lower().replace("-", "").replace("_", "")
-        if key in ("sslmode", "sslca", "sslcert", "sslkey"):
-            found[key.removeprefix("ssl")] = value
-        elif "ssl" in key or "tls" in key:
-            raise ValueError(
-                f"the MySQL URL has a parameter {name!r}; "
-                "those for TLS are ssl-mode, ssl-ca, ssl-cert and ssl-key"
-            )
-    if not found:
-        return None
-    mode = found.get("mode", "VERIFY_CA" if found.get("ca") else "PREFERRED")
-    mode = mode.upper().replace("-", "_")
-    if mode not in _MODES:
-        raise ValueError(f"ssl-mode must be one of {', '.join(_MODES)}")
-    return Tls(mode, found.get("ca") or None, found.get("cert") or None, found.get("key") or None)
-
-
-# --- connections ----------------------------------------------------------------------------------
 
 
 class _Connection(aiomysql.Connection):  # type: ignore[misc]
@@ -329,7 +66,7 @@ async def connect(options: Mapping[str, Any], *, needs_tls: bool) -> Any:
     except BaseException as error:
         connection.close()
         if isinstance(error, aiomysql.MySQLError):
-            raise _classified(error) from error.__cause__
+            raise classified(error) from error.__cause__
         if isinstance(error, TimeoutError):
             raise NoConnectionError(2003, f"no answer within {seconds} s") from error
         if isinstance(error, _UNEXPECTED):
@@ -442,7 +179,7 @@ class UsersPool:
         except BaseException as error:
             self._finish(asyncio.ensure_future(self._pool._wakeup()))
             if isinstance(error, aiomysql.MySQLError):
-                raise _classified(error) from error.__cause__
+                raise classified(error) from error.__cause__
             raise
         try:
             yield connection

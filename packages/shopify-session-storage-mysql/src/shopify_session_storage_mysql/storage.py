@@ -1,72 +1,44 @@
 """Sessions in MySQL or MariaDB, in the layout of Shopify's official JavaScript adapter."""
 
 import asyncio
-import hashlib
 import json
-import re
-import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Self
 
 import aiomysql
 from shopify_session_storage import (
     CorruptSessionError,
-    Dialect,
     MigrationError,
     OnError,
     RdbmsSessionStorageMigratorOptions,
     Session,
-    SqlConnection,
-    SqlSessionStorage,
 )
 from shopify_session_storage.stored import COLUMNS
 from shopify_session_storage.urls import url_with_credentials
 
-from shopify_session_storage_mysql import connections
-from shopify_session_storage_mysql.connections import (
+from shopify_session_storage_mysql import connections, errors, statements
+from shopify_session_storage_mysql.addresses import Tls, checked_options, parse_url
+from shopify_session_storage_mysql.connections import OwnPool, UsersPool
+from shopify_session_storage_mysql.errors import (
     ConflictError,
     NoConnectionError,
-    OwnPool,
-    RaceError,
     RefusedDataError,
-    Tls,
-    UsersPool,
     code_of,
-    literal,
+    shows_values,
 )
-
-# Both compare code point by code point and do not ignore trailing spaces. MariaDB has the first
-# one, MySQL the second.
-_EXACT_COLLATIONS: Final = ("utf8mb4_nopad_bin", "utf8mb4_0900_bin")
-_POOL_OPTIONS: Final = frozenset({
-    "auth_plugin", "client_flag", "connect_timeout", "init_command", "pool_recycle",
-    "program_name", "server_public_key", "ssl", "unix_socket",
-})  # fmt: skip
-_KEYS: Final = ("id", "shop")
-_NUMBERS: Final = ("expires", "refreshTokenExpires", "userId")
-_FLAGS: Final = ("isOnline", "emailVerified", "accountOwner", "collaborator")
-_NARROW_NUMBERS: Final = ("tinyint", "smallint", "mediumint", "int")
-_WIDE_TEXTS: Final = ("mediumtext", "longtext")
-_LONGEST_KEY: Final = 768  # characters of four bytes in an index of InnoDB
+from shopify_session_storage_mysql.migrations import EXACT_COLLATIONS, MySQLTables
+from shopify_session_storage_mysql.statements import literal, run_for_mark
 
 # Two processes that insert new rows can deadlock in the gaps between them, however the rows are
 # sorted. The server ends one of the two at once.
 _CONFLICT_PAUSES: Final = (0.002, 0.01, 0.03, 0.1, 0.2, 0.4)
-_LOCK_SECONDS: Final = 600
 
 
 # Decimals stay text, which is read as JavaScript reads it.
 _from_json: Final = json.JSONDecoder(parse_float=str).decode
 
 
-class _MySQLDialect(Dialect):
-    def identifier(self, name: str) -> str:
-        # Parameters are put in with the operator %.
-        return super().identifier(name).replace("%", "%%")
-
-
-class MySQLSessionStorage(SqlSessionStorage):
+class MySQLSessionStorage(MySQLTables):
     """Keeps sessions in a table of a MySQL or MariaDB database.
 
     Every operation is one statement in one round trip; on a pool of your own without autocommit,
@@ -94,32 +66,6 @@ class MySQLSessionStorage(SqlSessionStorage):
     driver_errors = (aiomysql.MySQLError, OSError)
     connection_errors = (NoConnectionError, OSError)
     data_errors = (RefusedDataError, aiomysql.DataError, aiomysql.IntegrityError)
-    # The official adapter may be creating the same tables at this moment, without a lock.
-    race_errors = (RaceError, ConflictError, aiomysql.IntegrityError)
-    dialect = _MySQLDialect(
-        quote="`",
-        placeholder=lambda number: "%s",
-        key_type="varchar(255)",
-        text_type="mediumtext CHARACTER SET utf8mb4",
-        integer_type="bigint",
-        boolean_type="tinyint",
-        upsert="ON DUPLICATE KEY UPDATE",
-        inserted=lambda column: f"VALUES({column})",
-        # The columns of tokens have a collation that may ignore case.
-        is_same=lambda one, other: f"CAST({one} AS BINARY) <=> CAST({other} AS BINARY)",
-        # Not by way of the session's time zone, where an hour can come twice.
-        now="TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000",
-        expires_unit=1000,
-        refresh_token_expires_unit=1000,
-        max_identifier_length=64,
-        ignores_column_case=True,
-        table_options=" ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4",
-        javascript_migrations=(
-            "migrateScopeFieldToVarchar1024",
-            "addRefreshTokenFields",
-            "addUserInfoColumns",
-        ),
-    )
 
     def __init__(
         self,
@@ -139,7 +85,7 @@ class MySQLSessionStorage(SqlSessionStorage):
                 raise ValueError("pool_options are for a pool that this storage makes")
             self._injected = url
         elif isinstance(url, str):
-            self._address, self._tls = connections.parse_url(url)
+            self._address, self._tls = parse_url(url)
         else:
             raise TypeError(
                 "url must be a str or an aiomysql.Pool (what awaiting aiomysql.create_pool() "
@@ -150,10 +96,7 @@ class MySQLSessionStorage(SqlSessionStorage):
         if connection_pool_limit < 1:
             raise ValueError("connection_pool_limit must be at least 1")
         self._limit = connection_pool_limit
-        self._pool_options = _checked_options(pool_options or {}, self._tls)
-        self._pool: OwnPool | UsersPool | None = None
-        self._collation = _EXACT_COLLATIONS[0]
-        self._database = ""
+        self._pool_options = checked_options(pool_options or {}, self._tls)
         super().__init__(
             session_table_name=session_table_name,
             migrator_options=migrator_options,
@@ -197,7 +140,7 @@ class MySQLSessionStorage(SqlSessionStorage):
         else:
             self._pool = self._own_pool()
         async with self._pool.acquire() as connection:
-            (row,) = await connections.run(connection, _SETTINGS)
+            (row,) = await statements.run(connection, _SETTINGS)
         self._check_settings(*row)
 
     def _own_pool(self) -> OwnPool:
@@ -227,7 +170,7 @@ class MySQLSessionStorage(SqlSessionStorage):
         if "EMPTY_STRING_IS_NULL" in modes:
             raise ValueError("the aiomysql pool must not have the sql_mode EMPTY_STRING_IS_NULL")
         known = (collations or "").split(",")
-        exact = [name for name in _EXACT_COLLATIONS if name in known]
+        exact = [name for name in EXACT_COLLATIONS if name in known]
         if not exact:
             raise MigrationError("mysql: MySQL 8.0.17 or MariaDB 10.2, or later, is needed")
         self._collation = exact[0]
@@ -257,7 +200,7 @@ class MySQLSessionStorage(SqlSessionStorage):
     async def _fetch(self, sql: str, parameters: Sequence[Any]) -> Iterable[Sequence[Any]]:
         assert self._pool is not None
         async with self._pool.acquire() as connection:
-            return await connections.run(connection, sql % tuple(map(literal, parameters)))
+            return await statements.run(connection, sql % tuple(map(literal, parameters)))
 
     # aiomysql takes longer to read a column's description than we take to read a session, so that
     # the server makes one column of all.
@@ -291,7 +234,7 @@ class MySQLSessionStorage(SqlSessionStorage):
         assert self._pool is not None
         async with self._pool.acquire() as connection:
             statement = sql % tuple(map(literal, parameters))
-            return await connections.run_for_mark(connection, statement) > 0
+            return await run_for_mark(connection, statement) > 0
 
     # --- comparisons and leases -------------------------------------------------------------
 
@@ -325,153 +268,25 @@ class MySQLSessionStorage(SqlSessionStorage):
             await self._execute(self._insert_new, self._to_row(session))
         except aiomysql.IntegrityError as error:
             # Not if it is about an index of somebody's own.
-            if code_of(error) != connections.DUPLICATE or "PRIMARY'" not in str(error.args[1]):
+            if code_of(error) != errors.DUPLICATE or "PRIMARY'" not in str(error.args[1]):
                 raise
             return False
         return True
-
-    # --- migration --------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[SqlConnection]:
-        assert self._pool is not None
-        async with self._pool.acquire() as connection:
-            yield _Connection(self, connection)
-
-    @asynccontextmanager
-    async def _migration_connection(self) -> AsyncIterator[SqlConnection]:
-        assert self._pool is not None
-        async with self._pool.acquire() as connection:
-            migrating = _Connection(self, connection)
-            names = f"{self._database}\0{self._table}".encode()
-            lock = f"shopify_sessions {hashlib.sha256(names).hexdigest()[:32]}"
-            # The server lets go of it when the connection ends, however that happens.
-            rows = await migrating.fetch("SELECT GET_LOCK(%s, %s)", (lock, _LOCK_SECONDS))
-            if rows[0][0] != 1:
-                raise MigrationError(
-                    f"mysql: another process has been migrating for {_LOCK_SECONDS} seconds"
-                )
-            try:
-                yield migrating
-            except BaseException:
-                connection.close()
-                raise
-            await migrating.execute("DO RELEASE_LOCK(%s)", (lock,))
-
-    def _is_denied(self, error: BaseException | None) -> bool:
-        return code_of(error) in connections.DENIED
-
-    async def _planned_sql(self, connection: SqlConnection) -> str:
-        return (await super()._planned_sql(connection)).replace("%%", "%")
-
-    def _upgrade_name(self) -> str:
-        # The table of migrations may ignore case, or know no other characters.
-        if re.fullmatch("[a-z0-9_]+", self._table):
-            return super()._upgrade_name()
-        return f"python_upgrade_{hashlib.sha256(self._table.encode()).hexdigest()[:32]}"
-
-    async def _is_migrated(self, connection: SqlConnection) -> bool:
-        # A table of the official adapter may have been restored since its upgrade was recorded,
-        # and would confuse ids that differ in their case alone.
-        existing = await self._existing_columns(connection)
-        return not self._changes(existing) and await super()._is_migrated(connection)
-
-    def _key_type(self) -> str:
-        return f"{super()._key_type()} CHARACTER SET utf8mb4 COLLATE {self._collation}"
-
-    def _changes(self, existing: Mapping[str, str]) -> list[str]:
-        """Return what must change in a table that has these columns."""
-        changes = []
-        for name in COLUMNS:
-            if name not in existing:
-                changes.append(f"ADD COLUMN {self._column_definition(name)}")
-            elif not self._is_wide(name, existing[name]):
-                definition = self._column_definition(name).removesuffix(" PRIMARY KEY")
-                length = _varchar_length(existing[name])
-                if name in _KEYS and 255 < length <= _LONGEST_KEY:
-                    definition = definition.replace("varchar(255)", f"varchar({length})")
-                changes.append(f"MODIFY COLUMN {definition}")
-        return changes
-
-    def _is_wide(self, name: str, declared: str) -> bool:
-        """Tell whether a column of this type and collation holds all that it must."""
-        if name in _FLAGS:
-            return True
-        type, _, collation = declared.partition(" COLLATE ")
-        if name in _KEYS:
-            return collation in _EXACT_COLLATIONS and _varchar_length(type) >= 255
-        if name in _NUMBERS:
-            return type.partition("(")[0].partition(" ")[0] not in _NARROW_NUMBERS
-        return type in _WIDE_TEXTS and collation.startswith("utf8mb4_")
-
-    async def _upgrade_table(self, connection: SqlConnection, existing: dict[str, str]) -> None:
-        created = not any(existing.values())
-        changes = [] if created else self._changes(existing)
-        if any("`id`" in change or "`shop`" in change for change in changes):
-            # The index on a key in utf8mb4 is longer than older formats allow.
-            changes += ["ENGINE=InnoDB", "ROW_FORMAT=DYNAMIC"]
-        if not await self._has_shop_index(connection):
-            changes.append(f"ADD INDEX {self._shop_index()} (`shop`)")
-        if changes:
-            await connection.execute(f"ALTER TABLE {self._quoted} {', '.join(changes)}")
-        if "onlineAccessInfo" in existing:
-            await connection.execute(
-                f"UPDATE {self._quoted} SET `userId` = "
-                "CAST(SUBSTRING_INDEX(`onlineAccessInfo`, '.', 1) AS UNSIGNED) "
-                "WHERE `onlineAccessInfo` REGEXP '^[0-9]{1,18}([.]0*)?$' AND `userId` IS NULL"
-            )
-            await connection.execute(f"ALTER TABLE {self._quoted} DROP COLUMN `onlineAccessInfo`")
-
-    async def _has_shop_index(self, connection: SqlConnection) -> bool:
-        try:
-            rows = await connection.fetch(f"SHOW INDEX FROM {self._quoted}")
-        except aiomysql.ProgrammingError as error:  # no table, when it is only being planned
-            if code_of(error) != connections.NO_SUCH_TABLE:
-                raise
-            return False
-        return any(row[3] == 1 and str(row[4]).lower() == "shop" for row in rows)
 
     # --- errors -----------------------------------------------------------------------------
 
     def _describe(self, error: Exception) -> str:
         code = code_of(error)
         kind = type(error).__name__ + (f" ({code})" if code is not None else "")
-        if connections.shows_values(error):
+        if shows_values(error):
             return kind
         text = error.args[-1] if code is not None else error
         cause = f" ({type(error.__cause__).__name__}: {error.__cause__})" if error.__cause__ else ""
         return f"{kind}: {text}{cause}"
 
     def _scrub(self, error: Exception) -> None:
-        if connections.shows_values(error):
+        if shows_values(error):
             error.args = (error.args[0], "what the server said may show a stored value")
-
-
-class _Connection:
-    """A connection as migrations use it."""
-
-    def __init__(self, storage: MySQLSessionStorage, connection: Any) -> None:
-        self._storage = storage
-        self._connection = connection
-
-    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        await self.fetch(sql, parameters)
-
-    async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
-        return await connections.run(self._connection, sql % tuple(map(literal, parameters)))
-
-    async def columns(self, table: str) -> dict[str, str]:
-        # Not information_schema, which on MariaDB ignores the case of the table's name.
-        try:
-            rows = await self.fetch(
-                f"SHOW FULL COLUMNS FROM {self._storage.dialect.identifier(table)}"
-            )
-        except aiomysql.MySQLError as error:
-            # Without any right on a table one is not told whether it exists.
-            if code_of(error) in (connections.NO_SUCH_TABLE, connections.TABLE_DENIED):
-                return {}
-            raise
-        return {row[0]: f"{row[1]} COLLATE {row[2]}" if row[2] else row[1] for row in rows}
 
 
 _SETTINGS: Final = (
@@ -479,29 +294,7 @@ _SETTINGS: Final = (
     "FROM information_schema.COLLATIONS WHERE COLLATION_NAME IN ({})), "
     "CONCAT_WS(' ', @@character_set_client, @@character_set_connection, "
     "@@character_set_results), @@max_allowed_packet"
-).format(", ".join(map(literal, _EXACT_COLLATIONS)))
-
-
-def _checked_options(options: Mapping[str, Any], tls: Tls | None) -> dict[str, Any]:
-    unknown = sorted(options.keys() - _POOL_OPTIONS)
-    if unknown:
-        raise ValueError(
-            f"unknown pool option {unknown[0]!r}; known are: {', '.join(sorted(_POOL_OPTIONS))}"
-        )
-    context = options.get("ssl")
-    if context is not None and not isinstance(context, ssl.SSLContext):
-        raise TypeError(
-            f"the pool option ssl must be an ssl.SSLContext, not {type(context).__name__}"
-        )
-    if "ssl" in options and tls is not None:
-        raise ValueError("TLS is either a matter of the URL or of the pool option ssl, not of both")
-    return dict(options)
-
-
-def _varchar_length(declared: str) -> int:
-    """Return the length of a varchar; 0 for another type."""
-    match = re.match(r"varchar\((\d+)\)", declared)
-    return int(match[1]) if match else 0
+).format(", ".join(map(literal, EXACT_COLLATIONS)))
 
 
 def open_url(url: str, **options: Any) -> MySQLSessionStorage:

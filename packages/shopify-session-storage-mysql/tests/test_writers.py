@@ -1,0 +1,103 @@
+"""Several writers of the same rows."""
+
+import asyncio
+import subprocess
+import sys
+import textwrap
+
+import aiomysql
+import pytest
+from servers import mysql
+from shopify_session_storage import (
+    SessionStorageUnavailableError,
+)
+from shopify_session_storage.testing.sessions import offline_session, online_session
+from shopify_session_storage_mysql import MySQLSessionStorage
+from shopify_session_storage_mysql.errors import ConflictError
+
+from .conftest import (
+    SHOP,
+    query,
+)
+
+
+@pytest.mark.asyncio
+async def test_processes_that_write_overlapping_groups_raise_nothing(database_url):
+    source = """
+    import asyncio, random, sys
+    from shopify_session_storage import Session
+    from shopify_session_storage_mysql import MySQLSessionStorage
+
+    async def main():
+        choose = random.Random(int(sys.argv[2]))
+        async with MySQLSessionStorage(sys.argv[1], on_error="raise") as storage:
+            for turn in range(30):
+                ids = choose.sample(range(150), 60)
+                await asyncio.gather(*(
+                    storage.store_session(Session(
+                        id=f"id{n}", shop=f"{turn}{choose.random()}", state="", is_online=False))
+                    for n in ids
+                ))
+                if turn % 3 == 0:
+                    await storage.delete_sessions(f"id{n}" for n in choose.sample(range(150), 50))
+
+    asyncio.run(main())
+    """
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", textwrap.dedent(source), database_url, str(n)],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for n in range(4)
+    ]
+    for process in processes:
+        _, errors = await asyncio.to_thread(process.communicate, timeout=60)
+        assert process.returncode == 0, errors
+
+
+@pytest.mark.asyncio
+async def test_deadlock_is_tried_again(database_url, monkeypatch):
+    conflicts = []
+    monkeypatch.setattr(ConflictError, "__init__", lambda self, *args: conflicts.append(args))
+    async with (
+        MySQLSessionStorage(database_url, on_error="raise") as storage,
+        aiomysql.connect(**mysql.options_of(database_url)) as other,
+    ):
+        many = [online_session(SHOP, user) for user in range(50)]
+        await storage._store(many)
+        # The server ends the transaction that has changed less.
+        update = "UPDATE shopify_sessions SET state = 'theirs' WHERE id = '{}'"
+        for session in many[1:]:
+            await other.query(update.format(session.id))
+        for session in many[:2]:
+            session.state = "ours"
+        storing = asyncio.ensure_future(storage._store(many[:2]))
+        waiting = "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+        while not await query(database_url, waiting):
+            await asyncio.sleep(0.05)
+        await other.query(update.format(many[0].id))
+        await other.commit()
+        await storing
+        assert [code for code, _ in conflicts] == [1213]
+        assert (await storage.load_session(many[0].id)).state == "ours"
+        assert (await storage.load_session(many[1].id)).state == "ours"
+
+
+@pytest.mark.asyncio
+async def test_lock_that_is_never_released_is_an_error_with_a_cause(database_url):
+    async with (
+        MySQLSessionStorage(
+            database_url,
+            pool_options={"init_command": "SET SESSION innodb_lock_wait_timeout = 1"},
+            on_error="raise",
+        ) as storage,
+        aiomysql.connect(**mysql.options_of(database_url)) as other,
+    ):
+        session = offline_session(SHOP)
+        await storage.store_session(session)
+        await other.query("UPDATE shopify_sessions SET state = 'locked'")
+        with pytest.raises(SessionStorageUnavailableError, match="1205"):
+            await storage.store_session(session)
+        await other.rollback()
+        assert await storage.store_session(session) is True
