@@ -1,103 +1,188 @@
-"""Where the server is, and how to encrypt what is said to it."""
+"""Where the server is, as a URL says it in the words of anybody's programs."""
 
+import json
 import ssl
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
+
+from shopify_session_storage import UrlParameters, normal_scheme
+
+from shopify_session_storage_mysql.tls import MODES, Tls, stated_mode
 
 _POOL_OPTIONS: Final = frozenset({
-    "auth_plugin", "client_flag", "connect_timeout", "init_command", "pool_recycle",
+    "auth_plugin", "client_flag", "connect_timeout", "init_command", "password", "pool_recycle",
     "program_name", "server_public_key", "ssl", "unix_socket",
 })  # fmt: skip
-_MODES: Final = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
+
+# What other drivers and hosts put into URLs, and means nothing here: how long to wait for a place
+# in a pool, how to print dates, which character set to speak (always utf8mb4), and so on.
+_MEANINGLESS: Final = (
+    # Prisma
+    "pool_timeout", "statement_cache_size",
+    # Node's mysql and mysql2
+    "waitForConnections", "queueLimit", "maxIdle", "idleTimeout", "enableKeepAlive",
+    "keepAliveInitialDelay", "multipleStatements", "dateStrings", "supportBigNumbers",
+    "bigNumberStrings", "decimalNumbers", "timezone", "debug",
+    # JDBC
+    "serverTimezone", "connectionTimeZone", "useUnicode", "useLegacyDatetimeCode", "autoReconnect",
+    "allowPublicKeyRetrieval", "zeroDateTimeBehavior", "useServerPrepStmts", "cachePrepStmts",
+    "rewriteBatchedStatements", "tinyInt1isBit", "allowMultiQueries", "enabledTLSProtocols",
+    "tlsVersions", "noAccessToProcedureBodies", "nullCatalogMeansCurrent",
+    # Rails, SQLAlchemy, Django, Go
+    "adapter", "reconnect", "collation", "prepared_statements", "pool_pre_ping",
+    "max_overflow", "conn_max_age", "autocommit", "use_unicode", "parseTime", "loc",
+    "interpolateParams", "allowNativePasswords",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Tls:
-    """How to encrypt connections.
+class Address:
+    """What a URL says.
 
     Attributes:
-        mode: One of the modes of MySQL's clients.
-        authority: File with the certificates of the authorities to trust; None for the system's.
-        certificate: File with the client's certificate.
-        key: File with its key; None if the certificate's file has it.
+        options: Options of ``aiomysql.connect()``.
+        tls: How to encrypt; None if it does not say.
+        limit: How many connections there may be; None if it does not say.
+        seconds: How long a statement may take; None if it does not say.
     """
 
-    mode: str = "PREFERRED"
-    authority: str | None = None
-    certificate: str | None = None
-    key: str | None = None
-
-    def context(self) -> ssl.SSLContext | None:
-        """Make the context, or None for plain connections.
-
-        Raises:
-            OSError: If a file cannot be read.
-        """
-        if self.mode == "DISABLED":
-            return None
-        context = ssl.create_default_context(cafile=self.authority)
-        context.check_hostname = self.mode == "VERIFY_IDENTITY"
-        if not self.mode.startswith("VERIFY"):
-            context.verify_mode = ssl.CERT_NONE
-        if self.certificate is not None:
-            context.load_cert_chain(self.certificate, self.key)
-        return context
+    options: dict[str, Any] = field(repr=False)  # the password is one
+    tls: Tls | None = None
+    limit: int | None = None
+    seconds: float | None = None
 
 
-def parse_url(url: str) -> tuple[dict[str, Any], Tls | None]:
-    """Return the options of a connection, and what the URL says of TLS, if anything.
+def parse_url(url: str) -> Address:
+    """Read a URL.
 
     Raises:
         ValueError: If it is not usable. The message shows no part that may be secret.
     """
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(normal_scheme(url))
         port = parts.port
-        parameters = parse_qsl(parts.query, keep_blank_values=True, errors="strict")
         user, password, host, database = (
             unquote(part or "", errors="strict")
             for part in (parts.username, parts.password, parts.hostname, parts.path[1:])
         )
     except ValueError:
         raise ValueError("the MySQL URL is malformed") from None
-    if parts.scheme != "mysql" or port == 0 or parts.fragment:
+    escaped = parts.path[1:]
+    if parts.scheme != "mysql" or port == 0 or parts.fragment or {"/", "@", ":"} & {*escaped}:
         raise ValueError(
             "a MySQL URL is mysql://user:password@host:port/database; "
             "with_credentials() takes parts that would need escaping"
         )
+    if "," in host:
+        raise ValueError("the MySQL URL must name one host")
     if not database or not user:
         raise ValueError("the MySQL URL must name a user and a database")
-    options = {
+    options: dict[str, Any] = {
         "host": host or "localhost",
         "port": port or 3306,
         "user": user,
         "password": password,
         "db": database,
     }
-    return options, _tls_of(parameters)
+    if host.startswith("/"):
+        options |= {"host": "localhost", "unix_socket": host}
+    return _with_parameters(options, parts.query)
 
 
-def _tls_of(parameters: Iterable[tuple[str, str]]) -> Tls | None:
-    """Return what the parameters of a URL say of TLS; others are passed over, as Node does."""
-    found: dict[str, str] = {}
-    for name, value in parameters:
-        key = name.lower().replace("-", "").replace("_", "")
-        if key in ("sslmode", "sslca", "sslcert", "sslkey"):
-            found[key.removeprefix("ssl")] = value
-        elif "ssl" in key or "tls" in key:
-            raise ValueError(
-                f"the MySQL URL has a parameter {name!r}; "
-                "those for TLS are ssl-mode, ssl-ca, ssl-cert and ssl-key"
-            )
-    if not found:
+def _with_parameters(options: dict[str, Any], query: str) -> Address:
+    parameters = UrlParameters("MySQL", query)
+    tls = _tls(parameters)
+    given = {
+        "connect_timeout": _seconds(parameters, "connect_timeout", "connectTimeout"),
+        "pool_recycle": parameters.number("pool_recycle"),
+        "unix_socket": parameters.text("unix_socket", "socket", "unixSocket", "socketPath"),
+        "init_command": parameters.text("init_command"),
+        "program_name": parameters.text("program_name"),
+        "auth_plugin": parameters.text("auth_plugin", "default_auth"),
+    }
+    options |= {name: value for name, value in given.items() if value}
+    for name in ("charset", "encoding", "characterEncoding"):
+        charset = parameters.text(name)
+        if charset is not None and not charset.lower().replace("-", "").startswith("utf8"):
+            raise ValueError(f"the parameter {name!r} of the MySQL URL must be utf8mb4")
+    limit = parameters.number(
+        "connection_limit", "connectionLimit", "maxPoolSize", "pool_size", "pool"
+    )
+    if limit == 0:
+        raise ValueError("the connection limit of the MySQL URL must be at least 1")
+    seconds = _seconds(parameters, "socket_timeout", "socketTimeout")
+    for name in ("read_timeout", "readTimeout", "write_timeout", "writeTimeout"):
+        seconds = parameters.seconds(name) or seconds
+    parameters.accept(*_MEANINGLESS)
+    parameters.finish()
+    return Address(options, tls, limit, seconds or None)
+
+
+def _seconds(parameters: UrlParameters, name: str, name_in_milliseconds: str) -> float | None:
+    """Return a time in seconds. JDBC and Node write thousandths, under names of their spelling."""
+    milliseconds = parameters.number(name_in_milliseconds)
+    seconds = parameters.seconds(name)
+    return seconds if seconds is not None or milliseconds is None else milliseconds / 1000
+
+
+def _tls(parameters: UrlParameters) -> Tls | None:
+    """Return what the parameters say of TLS, in the words of many programs; None for nothing.
+
+    If several speak of it, the strictest counts.
+    """
+    said: list[str] = []
+    for names, mode_of in _TLS_WORDS:
+        value = parameters.text(*names)
+        if value is not None:
+            mode = mode_of(value)
+            if mode is None:
+                raise ValueError(f"the parameter {names[0]!r} of the MySQL URL has no such value")
+            if mode:  # not if it only says what need not be
+                said.append(mode)
+    # Prisma's sslcert is the authority's; those that MySQL's clients spell with a hyphen are one's
+    # own.
+    authority = parameters.text("ssl-ca", "ssl_ca", "sslCa", "sslca", "sslrootcert", "sslcert")
+    certificate = parameters.text("ssl-cert", "ssl_cert", "sslCert")
+    key = parameters.text("ssl-key", "ssl_key", "sslKey", "sslkey")
+    if not (said or authority or certificate or key):
         return None
-    mode = found.get("mode", "VERIFY_CA" if found.get("ca") else "PREFERRED")
-    mode = mode.upper().replace("-", "_")
-    if mode not in _MODES:
-        raise ValueError(f"ssl-mode must be one of {', '.join(_MODES)}")
-    return Tls(mode, found.get("ca") or None, found.get("cert") or None, found.get("key") or None)
+    mode = max(said, key=MODES.index) if said else "VERIFY_CA" if authority else "PREFERRED"
+    return Tls(mode, authority or None, certificate or None, key or None)
+
+
+def _of_json(value: str) -> str | None:
+    """Read Node's ``ssl``: a JSON object, or a word."""
+    if not value.startswith("{"):
+        return _flag("REQUIRED", "DISABLED")(value)
+    try:
+        options = json.loads(value)
+    except ValueError:
+        return None
+    if not isinstance(options, dict) or options.keys() - {"rejectUnauthorized"}:
+        return None
+    return "REQUIRED" if options.get("rejectUnauthorized") is False else "VERIFY_IDENTITY"
+
+
+def _flag(yes: str, no: str) -> Callable[[str], str | None]:
+    words = {**dict.fromkeys(("true", "1", "yes", "on"), yes),
+             **dict.fromkeys(("false", "0", "no", "off"), no)}  # fmt: skip
+    return lambda value: words.get(value.lower())
+
+
+_TLS_WORDS: Final[tuple[tuple[tuple[str, ...], Callable[[str], str | None]], ...]] = (
+    (("ssl-mode", "ssl_mode", "sslMode", "sslmode", "sslMODE"), stated_mode),
+    (("sslaccept",), {"strict": "VERIFY_IDENTITY", "accept_invalid_certs": "REQUIRED"}.get),
+    (("ssl",), _of_json),
+    (("tls",), lambda value: {"skip-verify": "REQUIRED", "preferred": "PREFERRED"}.get(value)
+        or _flag("VERIFY_IDENTITY", "DISABLED")(value)),
+    (("useSSL",), _flag("PREFERRED", "DISABLED")),
+    (("requireSSL",), _flag("REQUIRED", "")),
+    (("verifyServerCertificate", "ssl_verify_cert", "sslverify"), _flag("VERIFY_CA", "")),
+    (("ssl_verify_identity", "ssl_check_hostname"), _flag("VERIFY_IDENTITY", "")),
+    (("ssl_disabled",), _flag("DISABLED", "")),
+)  # fmt: skip
 
 
 def checked_options(options: Mapping[str, Any], tls: Tls | None) -> dict[str, Any]:
@@ -116,6 +201,12 @@ def checked_options(options: Mapping[str, Any], tls: Tls | None) -> dict[str, An
     if context is not None and not isinstance(context, ssl.SSLContext):
         raise TypeError(
             f"the pool option ssl must be an ssl.SSLContext, not {type(context).__name__}"
+        )
+    password = options.get("password", "")
+    if not isinstance(password, str) and not callable(password):
+        raise TypeError(
+            "the pool option password must be a str or a callable that makes one, "
+            f"not {type(password).__name__}"
         )
     if "ssl" in options and tls is not None:
         raise ValueError("TLS is either a matter of the URL or of the pool option ssl, not of both")

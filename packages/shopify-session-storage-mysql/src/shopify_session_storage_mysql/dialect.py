@@ -20,8 +20,11 @@ DIALECT: Final = _MySQLDialect(
     boolean_type="tinyint",
     upsert="ON DUPLICATE KEY UPDATE",
     inserted=lambda column: f"VALUES({column})",
-    # The columns of tokens have a collation that may ignore case.
-    is_same=lambda one, other: f"CAST({one} AS BINARY) <=> CAST({other} AS BINARY)",
+    # The columns of tokens have a collation that may ignore case, and in an old table a character
+    # set of their own.
+    is_same=lambda one, other: (
+        f"CAST(CONVERT({one} USING utf8mb4) AS BINARY) <=> CAST({other} AS BINARY)"
+    ),
     # Not by way of the session's time zone, where an hour can come twice.
     now="TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000",
     expires_unit=1000,
