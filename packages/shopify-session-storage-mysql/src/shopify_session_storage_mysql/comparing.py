@@ -42,10 +42,7 @@ class MySQLComparing(MySQLOperations):
             f"expires = IF(holder = VALUES(holder) OR expires <= {now}, "
             "VALUES(expires) + (VALUES(expires) = expires), expires)"
         )
-        self._holds = (
-            f"SELECT 1 FROM {self._quoted_leases} "
-            f"WHERE name = %s AND holder = %s AND expires > {now}"
-        )
+        self._holds = f"SELECT 1 FROM {self._quoted_leases} WHERE name = %s AND holder = %s"
 
     async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
         row = self._to_row(session)

@@ -10,8 +10,9 @@ from shopify_session_storage_mysql import statements
 from shopify_session_storage_mysql.migrations import MySQLTables
 from shopify_session_storage_mysql.statements import Outcome, literal
 
-# Decimals stay text, which is read as JavaScript reads it.
-_from_json: Final = json.JSONDecoder(parse_float=str).decode
+# Decimals stay text, which is read as JavaScript reads it. Not every server of this kind escapes
+# control characters.
+_from_json: Final = json.JSONDecoder(parse_float=str, strict=False).decode
 
 
 class MySQLOperations(MySQLTables):
