@@ -210,3 +210,48 @@ async def test_unix_socket_is_used_without_tls():
         async with MySQLSessionStorage(nowhere, pool_options={"unix_socket": path}) as storage:
             assert await storage.is_ready()
             assert await storage.store_session(offline_session(SHOP)) is True
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_async", [False, True])
+async def test_password_that_expires_is_made_for_each_connection(database_url, is_async):
+    """Tokens of RDS IAM and of Azure are passwords that are good for minutes."""
+    made = []
+
+    def password():
+        made.append(f"secret-{len(made)}")
+        return mysql.options_of(database_url)["password"]
+
+    async def password_later():
+        await asyncio.sleep(0)
+        return password()
+
+    parts = urlsplit(database_url)
+    netloc = f"{parts.username}:expired@{parts.hostname}:{parts.port}"
+    storage = MySQLSessionStorage(
+        parts._replace(netloc=netloc).geturl(),
+        pool_options={"password": password_later if is_async else password},
+        on_error="raise",
+    )
+    async with storage:
+        await storage.store_session(offline_session(SHOP))
+        before = len(made)
+        await storage._recover()
+        assert await storage.load_session(f"offline_{SHOP}")
+        assert len(made) == before + 1
+
+
+@pytest.mark.asyncio
+async def test_password_that_cannot_be_made_is_a_failure_with_a_cause(database_url):
+    def fails():
+        raise LookupError("no credentials")
+
+    storage = MySQLSessionStorage(database_url, pool_options={"password": fails}, on_error="raise")
+    with pytest.raises(SessionStorageUnavailableError, match="LookupError") as caught:
+        await storage.load_session("a")
+    assert isinstance(caught.value.__cause__, LookupError)
+    storage = MySQLSessionStorage(database_url, pool_options={"password": lambda: None})
+    with pytest.raises(TypeError, match="str"):
+        await storage.load_session("a")
+    with pytest.raises(TypeError, match="password"):
+        MySQLSessionStorage(database_url, pool_options={"password": 1})

@@ -7,6 +7,7 @@ import pytest
 import pytest_asyncio
 from servers import mysql
 from servers.discovery import free_port
+from shopify_session_storage import SessionStorageError, SessionStorageUnavailableError
 from shopify_session_storage.testing import SessionStorageBattery
 from shopify_session_storage.testing.sessions import offline_session
 from shopify_session_storage_mysql import MySQLSessionStorage
@@ -127,3 +128,37 @@ async def test_pool_of_the_user_takes_as_many_round_trips_as_documented(
         storage = MySQLSessionStorage(pool, on_error="raise")
         await storage.ready()
         assert await round_trips(storage, proxy) == [expected] * 6
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("end", ["close", "terminate"])
+async def test_pool_that_was_closed_is_one_clear_failure(database_url, end, caplog):
+    for policy in ("raise", "log"):
+        pool = await aiomysql.create_pool(**mysql.options_of(database_url), autocommit=True)
+        storage = MySQLSessionStorage(pool, on_error=policy)
+        await storage.store_session(offline_session(SHOP))
+        under_way = [asyncio.ensure_future(storage.find_sessions_by_shop(SHOP)) for _ in range(5)]
+        await asyncio.sleep(0.001)
+        getattr(pool, end)()
+        await pool.wait_closed()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        if policy == "raise":
+            with pytest.raises(SessionStorageUnavailableError, match="has been closed"):
+                await storage.load_session("a")
+        else:
+            assert await storage.load_session("a") is None
+            assert await storage.store_session(offline_session(SHOP)) is False
+            assert "has been closed" in caplog.text
+        for task in under_way:
+            error = task.exception()
+            assert error is None or isinstance(error, SessionStorageError), error
+
+
+def test_pool_of_another_event_loop_is_a_clear_failure(mysql_url):
+    async def make():
+        pool = await aiomysql.create_pool(0, **mysql.options_of(mysql_url))
+        return MySQLSessionStorage(pool, on_error="raise")
+
+    storage = asyncio.run(make())
+    with pytest.raises(SessionStorageUnavailableError, match="another event loop"):
+        asyncio.run(storage.load_session("a"))

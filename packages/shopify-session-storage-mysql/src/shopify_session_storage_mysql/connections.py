@@ -22,6 +22,9 @@ from shopify_session_storage_mysql.statements import drop, run
 _CONNECT_SECONDS: Final = 15.0
 _QUIT_SECONDS: Final = 1.0
 
+# Whoever gives up after this long has probably met a network that has fallen silent, for all.
+_SILENT_SECONDS: Final = 0.2
+
 # The server gives up after this share of our own time limit.
 _SERVER_SHARE: Final = 0.9
 
@@ -182,8 +185,13 @@ class OwnPool:
         async with self._places:
             generation = self._generation
             connection = self._take() or await self._make()
+            began = self._loop.time()
             try:
                 yield connection
+            except asyncio.CancelledError:
+                if self._loop.time() - began > _SILENT_SECONDS:
+                    self.expire()
+                raise
             finally:
                 if generation == self._generation and not connection.closed:
                     self._idle.append((self._loop.time(), connection))
