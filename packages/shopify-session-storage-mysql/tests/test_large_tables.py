@@ -119,6 +119,8 @@ async def test_ids_that_an_old_collation_confuses_never_overwrite_each_other(
             assert await storage.load_session(id) is None
             assert session.equals(await storage.load_session("café"))
         assert await storage.find_sessions_by_shop(SHOP.upper()) == []
+        pages = [page async for page in storage.scan_sessions(batch=1)]
+        assert [one.id for page in pages for one in page.sessions] == ["café"]
         # Others in the group are stored.
         many = [online_session(SHOP, user) for user in range(30)]
         results = await asyncio.gather(

@@ -150,6 +150,9 @@ async def test_session_that_no_packet_takes_in_json_is_told_without_its_text():
             assert isinstance(failed, CorruptSessionError)
             assert "\x01" not in str(failed)
             assert loaded.shop == "other.example"
+            pages = [page async for page in storage.scan_sessions(batch=1)]
+            assert [id for page in pages for id in page.corrupt] == [f"offline_{SHOP}"]
+            assert [one.shop for page in pages for one in page.sessions] == ["other.example"]
 
 
 MODES = [

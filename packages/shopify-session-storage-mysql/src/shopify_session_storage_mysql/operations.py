@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from shopify_session_storage import COLUMNS, CorruptSessionError, Session
+from shopify_session_storage import COLUMNS, CorruptSessionError, Session, SessionPage
 
 from shopify_session_storage_mysql import statements
 from shopify_session_storage_mysql.migrations import MySQLTables
@@ -16,7 +16,7 @@ _from_json: Final = json.JSONDecoder(parse_float=str, strict=False).decode
 
 
 class MySQLOperations(MySQLTables):
-    """Loads, finds, stores and deletes."""
+    """Loads, finds, stores, deletes and walks through all."""
 
     async def _fetch(self, sql: str, parameters: Sequence[Any]) -> Iterable[Sequence[Any]]:
         assert self._pool is not None
@@ -40,7 +40,8 @@ class MySQLOperations(MySQLTables):
     def _build_statements(self) -> None:
         super()._build_statements()
         columns = ", ".join(map(self.dialect.identifier, COLUMNS))
-        self._select = f"SELECT JSON_ARRAY({columns}) FROM {self._quoted} WHERE "
+        self._select_all = f"SELECT JSON_ARRAY({columns}) FROM {self._quoted}"
+        self._select = f"{self._select_all} WHERE "
         if not self._tells_keys_apart:
             # What would overwrite somebody else's session is an error, in any strict mode.
             same = f"{self._exact(self._id)} = {self._exact(self.dialect.inserted(self._id))}"
@@ -59,11 +60,26 @@ class MySQLOperations(MySQLTables):
         exact = sql.replace(column, self._exact(column), 1)
         return f"({sql} AND {exact})", [*parameters, *parameters]
 
-    def _read(self, rows: Iterable[Sequence[Any]]) -> list[Session]:
+    def _decoded(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
         try:
-            values = [_from_json(text) for (text,) in rows]
+            return [_from_json(text) for (text,) in rows]
         except (TypeError, ValueError):  # its message would have the text
-            values = None
-        if values is None:
-            raise CorruptSessionError("mysql: the server's JSON cannot be read")
-        return super()._read(values)
+            pass
+        raise CorruptSessionError("mysql: the server's JSON cannot be read")
+
+    async def _scan(self, after: str | None, batch: int) -> SessionPage:
+        try:
+            return await super()._scan(after, batch)
+        except CorruptSessionError:
+            pass  # the JSON of one of them is larger than the server's packets
+        sql, parameters = self._page_after(after, batch)
+        sql = sql.replace(self._select_all, f"SELECT {self._id} FROM {self._quoted}", 1)
+        ids = [str(row[0]) for row in await self._fetch(sql, parameters)]
+        sessions: list[Session] = []
+        corrupt = []
+        for id in ids:
+            try:
+                sessions += await self._load([id])
+            except CorruptSessionError:
+                corrupt.append(id)
+        return SessionPage(sessions, corrupt, ids[-1] if len(ids) == batch else None)
