@@ -183,7 +183,8 @@ async def test_nobody_queues_for_long_behind_a_migration_that_waits(database_url
     await run_sql(database_url, CREATE_TODAYS)
     async with aiomysql.connect(**options_of(database_url)) as other:
         await other.query(f"SELECT * FROM {TABLE}")  # holds the table's definition
-        migrating = asyncio.ensure_future(MySQLSessionStorage(database_url).ready())
+        storage = MySQLSessionStorage(database_url)
+        migrating = asyncio.ensure_future(storage.ready())
         longest = 0.0
         end = monotonic() + 4
         while monotonic() < end:
@@ -199,6 +200,7 @@ async def test_nobody_queues_for_long_behind_a_migration_that_waits(database_url
         assert longest < 3
         await other.rollback()
         await migrating
+        await storage.disconnect()
     await check_upgraded(database_url)
 
 
