@@ -18,9 +18,11 @@ from servers.discovery import (
     PASSWORD,
     USER,
     Server,
+    built,
     free_port,
     need,
     program,
+    run_to_end,
     running,
     wait_until,
 )
@@ -28,6 +30,7 @@ from servers.discovery import (
 IMAGE = "mysql:8.4"
 PROGRAMS = ("mariadbd", "mariadb-install-db")
 DEBIAN_PACKAGES = ("mariadb-server",)
+_SOURCES = Path(__file__).parent / "go_mysql_server"
 
 
 def url_of(host: str, port: int, database: str = DATABASE, user: str = USER) -> str:
@@ -132,6 +135,28 @@ def _greets(port: int) -> bool:
             return probe.recv(5)[4:] == b"\x0a"  # the version of the protocol
     except OSError:
         return False
+
+
+@contextmanager
+def another(directory: Path) -> Iterator[str]:
+    """Run go-mysql-server, an engine of its own that answers as MySQL 8 does, in memory.
+
+    It knows neither users nor locks on rows, and nothing of how MySQL alters a table online.
+    """
+    need(("go",), ())
+    sources = [_SOURCES / name for name in ("go.mod", "go.sum", "main.go")]
+    binary = built("go-mysql-server", sources, _build) / "go-mysql-server"
+    port = free_port()
+    command = [str(binary), "-address", f"127.0.0.1:{port}", "-database", DATABASE]
+    with running(command, directory=directory, answers=lambda: _greets(port)):
+        yield url_of("127.0.0.1", port, user="root").replace(quote(PASSWORD, safe=""), "", 1)
+
+
+def _build(place: Path) -> None:
+    go = program("go")
+    assert go is not None
+    binary = str(place / "go-mysql-server")
+    run_to_end(go, "build", "-buildvcs=false", "-o", binary, directory=_SOURCES)
 
 
 def account() -> str | None:

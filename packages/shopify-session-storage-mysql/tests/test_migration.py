@@ -1,6 +1,7 @@
 """Tables that the official JavaScript adapter made, at any age, become ours and stay its own."""
 
 import asyncio
+import re
 import subprocess
 import sys
 import textwrap
@@ -54,7 +55,7 @@ async def check_loads(url: str, expected: dict, table: str = "shopify_sessions")
 
 async def check_upgraded(url: str, table: str = "shopify_sessions") -> None:
     rows = await query(url, f"SHOW FULL COLUMNS FROM `{table}`")
-    columns = {row[0]: (row[1].partition("(")[0], row[2]) for row in rows}
+    columns = {row[0]: (re.match(r"\w+", row[1])[0], row[2]) for row in rows}
     assert "onlineAccessInfo" not in columns
     assert len(columns) == 17
     for name in ("id", "shop"):
@@ -238,10 +239,10 @@ def starting(url: str, *arguments: object) -> subprocess.Popen[str]:
     """Start a process that opens the database; with a number, it dies before that statement."""
     source = """
     import asyncio, os, signal, sys
-    from shopify_session_storage_mysql import MySQLSessionStorage, connections
+    from shopify_session_storage_mysql import MySQLSessionStorage, statements
 
     url, left = sys.argv[1], [int(argument) for argument in sys.argv[2:]]
-    run = connections.run
+    run = statements.run
 
     async def counting(connection, sql):
         if left:
@@ -250,7 +251,7 @@ def starting(url: str, *arguments: object) -> subprocess.Popen[str]:
                 os.kill(os.getpid(), signal.SIGKILL)
         return await run(connection, sql)
 
-    connections.run = counting
+    statements.run = counting
 
     async def main():
         async with MySQLSessionStorage(url, on_error="raise") as opened:
@@ -321,7 +322,7 @@ async def test_tables_that_javascript_creates_at_the_same_moment_do_no_harm(data
 
 @pytest.mark.asyncio
 async def test_only_one_process_migrates_a_table_at_a_time(database_url, monkeypatch):
-    monkeypatch.setattr("shopify_session_storage_mysql.storage._LOCK_SECONDS", 0)
+    monkeypatch.setattr("shopify_session_storage_mysql.migrations._LOCK_SECONDS", 0)
     first = MySQLSessionStorage(database_url)
     await first._open_connections()
     async with first._migration_connection():

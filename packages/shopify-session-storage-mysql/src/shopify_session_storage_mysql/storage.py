@@ -1,88 +1,52 @@
 """Sessions in MySQL or MariaDB, in the layout of Shopify's official JavaScript adapter."""
 
-import asyncio
-import hashlib
-import json
-import re
-import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final, Self
 
 import aiomysql
 from shopify_session_storage import (
-    CorruptSessionError,
-    Dialect,
+    DEFAULT_TIMEOUT,
     MigrationError,
     OnError,
     RdbmsSessionStorageMigratorOptions,
-    Session,
-    SqlConnection,
-    SqlSessionStorage,
-)
-from shopify_session_storage.stored import COLUMNS
-from shopify_session_storage.urls import url_with_credentials
-
-from shopify_session_storage_mysql import connections
-from shopify_session_storage_mysql.connections import (
-    ConflictError,
-    NoConnectionError,
-    OwnPool,
-    RaceError,
-    RefusedDataError,
-    Tls,
-    UsersPool,
-    code_of,
-    literal,
+    Verdict,
+    hides_arguments,
+    url_with_credentials,
 )
 
-# Both compare code point by code point and do not ignore trailing spaces. MariaDB has the first
-# one, MySQL the second.
-_EXACT_COLLATIONS: Final = ("utf8mb4_nopad_bin", "utf8mb4_0900_bin")
-_POOL_OPTIONS: Final = frozenset({
-    "auth_plugin", "client_flag", "connect_timeout", "init_command", "pool_recycle",
-    "program_name", "server_public_key", "ssl", "unix_socket",
-})  # fmt: skip
-_KEYS: Final = ("id", "shop")
-_NUMBERS: Final = ("expires", "refreshTokenExpires", "userId")
-_FLAGS: Final = ("isOnline", "emailVerified", "accountOwner", "collaborator")
-_NARROW_NUMBERS: Final = ("tinyint", "smallint", "mediumint", "int")
-_WIDE_TEXTS: Final = ("mediumtext", "longtext")
-_LONGEST_KEY: Final = 768  # characters of four bytes in an index of InnoDB
+from shopify_session_storage_mysql import connections, errors, statements
+from shopify_session_storage_mysql.addresses import Address, checked_options, parse_url
+from shopify_session_storage_mysql.comparing import MySQLComparing
+from shopify_session_storage_mysql.connections import OwnPool, UsersPool
+from shopify_session_storage_mysql.layout import EXACT_COLLATIONS
+from shopify_session_storage_mysql.statements import literal
+from shopify_session_storage_mysql.tls import Tls
 
-# Two processes that insert new rows can deadlock in the gaps between them, however the rows are
-# sorted. The server ends one of the two at once.
-_CONFLICT_PAUSES: Final = (0.002, 0.01, 0.03, 0.1, 0.2, 0.4)
-_LOCK_SECONDS: Final = 600
+_DEFAULT_LIMIT: Final = 10
 
 
-# Decimals stay text, which is read as JavaScript reads it.
-_from_json: Final = json.JSONDecoder(parse_float=str).decode
-
-
-class _MySQLDialect(Dialect):
-    def identifier(self, name: str) -> str:
-        # Parameters are put in with the operator %.
-        return super().identifier(name).replace("%", "%%")
-
-
-class MySQLSessionStorage(SqlSessionStorage):
+class MySQLSessionStorage(MySQLComparing):
     """Keeps sessions in a table of a MySQL or MariaDB database.
 
     Every operation is one statement in one round trip; on a pool of your own without autocommit,
     three.
 
     Args:
-        url: ``mysql://user:password@host:port/database``, with ``ssl-mode``, ``ssl-ca``,
-            ``ssl-cert`` and ``ssl-key`` as MySQL's own clients have them; or an aiomysql pool,
-            which is used as it is and never closed.
+        url: ``mysql://user:password@host:port/database``, with parameters in the words of MySQL's
+            clients, Prisma, JDBC, Node and the usual hosts; or an aiomysql pool, which is used as
+            it is and never closed.
         session_table_name: Name of the table; created if it does not exist.
         connection_pool_limit: How many connections there may be at once, at least 1.
         pool_options: Options of ``aiomysql.connect()`` such as ``ssl`` (an ``ssl.SSLContext``),
             ``unix_socket`` or ``connect_timeout`` (seconds; 15), and ``pool_recycle``, the
-            seconds for which a connection may be idle (180; -1: for ever).
+            seconds for which a connection may be idle (180; -1: for ever). ``password`` may be a
+            callable, sync or async, that makes one for each connection.
         migrator_options: Where applied migrations are recorded.
+        rewrite_large_tables: Whether to rewrite a table of 100,000 rows or more where its columns
+            are too narrow, which stops those who write for as long as it takes.
         on_error: ``"log"`` failures of the database, or ``"raise"`` them.
+        timeout: How long a call may take, at most; a shorter ``socket_timeout`` of the URL counts.
 
     Raises:
         TypeError: If an argument is of another type.
@@ -92,54 +56,28 @@ class MySQLSessionStorage(SqlSessionStorage):
 
     backend = "mysql"
     driver_errors = (aiomysql.MySQLError, OSError)
-    connection_errors = (NoConnectionError, OSError)
-    data_errors = (RefusedDataError, aiomysql.DataError, aiomysql.IntegrityError)
-    # The official adapter may be creating the same tables at this moment, without a lock.
-    race_errors = (RaceError, ConflictError, aiomysql.IntegrityError)
-    dialect = _MySQLDialect(
-        quote="`",
-        placeholder=lambda number: "%s",
-        key_type="varchar(255)",
-        text_type="mediumtext CHARACTER SET utf8mb4",
-        integer_type="bigint",
-        boolean_type="tinyint",
-        upsert="ON DUPLICATE KEY UPDATE",
-        inserted=lambda column: f"VALUES({column})",
-        # The columns of tokens have a collation that may ignore case.
-        is_same=lambda one, other: f"CAST({one} AS BINARY) <=> CAST({other} AS BINARY)",
-        # Not by way of the session's time zone, where an hour can come twice.
-        now="TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000",
-        expires_unit=1000,
-        refresh_token_expires_unit=1000,
-        max_identifier_length=64,
-        ignores_column_case=True,
-        table_options=" ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4",
-        javascript_migrations=(
-            "migrateScopeFieldToVarchar1024",
-            "addRefreshTokenFields",
-            "addUserInfoColumns",
-        ),
-    )
 
+    @hides_arguments
     def __init__(
         self,
         url: str | aiomysql.Pool,
         *,
         session_table_name: str = "shopify_sessions",
-        connection_pool_limit: int = 10,
+        connection_pool_limit: int = _DEFAULT_LIMIT,
         pool_options: Mapping[str, Any] | None = None,
         migrator_options: RdbmsSessionStorageMigratorOptions | None = None,
+        rewrite_large_tables: bool = False,
         on_error: OnError = "log",
+        timeout: timedelta = DEFAULT_TIMEOUT,
     ) -> None:
         self._injected: aiomysql.Pool | None = None
-        self._address: dict[str, Any] = {}
-        self._tls: Tls | None = None
+        self._address = Address({})
         if isinstance(url, aiomysql.Pool):
             if pool_options is not None:
                 raise ValueError("pool_options are for a pool that this storage makes")
             self._injected = url
         elif isinstance(url, str):
-            self._address, self._tls = connections.parse_url(url)
+            self._address = parse_url(url)
         else:
             raise TypeError(
                 "url must be a str or an aiomysql.Pool (what awaiting aiomysql.create_pool() "
@@ -149,18 +87,25 @@ class MySQLSessionStorage(SqlSessionStorage):
             raise TypeError("connection_pool_limit must be an int")
         if connection_pool_limit < 1:
             raise ValueError("connection_pool_limit must be at least 1")
+        if type(rewrite_large_tables) is not bool:
+            raise TypeError("rewrite_large_tables must be a bool")
         self._limit = connection_pool_limit
-        self._pool_options = _checked_options(pool_options or {}, self._tls)
-        self._pool: OwnPool | UsersPool | None = None
-        self._collation = _EXACT_COLLATIONS[0]
-        self._database = ""
+        if connection_pool_limit == _DEFAULT_LIMIT:
+            self._limit = self._address.limit or connection_pool_limit
+        self._pool_options = checked_options(pool_options or {}, self._address.tls)
+        self._rewrite_large_tables = rewrite_large_tables
         super().__init__(
             session_table_name=session_table_name,
             migrator_options=migrator_options,
             on_error=on_error,
+            timeout=timeout,
         )
+        if self._address.seconds is not None:
+            self._seconds = min(self._seconds, self._address.seconds)
+            self._timeout = timedelta(seconds=self._seconds)
 
     @classmethod
+    @hides_arguments
     def with_credentials(
         cls,
         host: str,
@@ -185,8 +130,8 @@ class MySQLSessionStorage(SqlSessionStorage):
         return cls(url, **options)
 
     def __repr__(self) -> str:
-        address = self._address
-        where = f"{address['host']}/{address['db']}" if address else "a pool"
+        options = self._address.options
+        where = f"{options['host']}/{options['db']}" if options else "a pool"
         return f"<MySQLSessionStorage on {where}>"
 
     # --- connections ------------------------------------------------------------------------
@@ -197,21 +142,25 @@ class MySQLSessionStorage(SqlSessionStorage):
         else:
             self._pool = self._own_pool()
         async with self._pool.acquire() as connection:
-            (row,) = await connections.run(connection, _SETTINGS)
+            (row,) = await statements.run(connection, _SETTINGS)
         self._check_settings(*row)
 
     def _own_pool(self) -> OwnPool:
-        options = {**self._address, **self._pool_options}
+        options = {**self._address.options, **self._pool_options}
         recycle = options.pop("pool_recycle", connections.RECYCLE_SECONDS)
         needs_tls = bool(options.get("ssl"))
         if not needs_tls and "ssl" not in options:
             # Nobody listens on the way through a socket of the same machine.
-            tls = self._tls or Tls("DISABLED" if options.get("unix_socket") else "PREFERRED")
+            tls = self._address.tls or Tls(
+                "DISABLED" if options.get("unix_socket") else "PREFERRED"
+            )
             options["ssl"] = tls.context()
             needs_tls = tls.mode not in ("DISABLED", "PREFERRED")
-        return OwnPool(
-            lambda: connections.connect(options, needs_tls=needs_tls), self._limit, recycle
-        )
+
+        async def make() -> Any:
+            return await connections.connect(options, needs_tls=needs_tls, seconds=self._seconds)
+
+        return OwnPool(make, self._limit, recycle)
 
     def _check_settings(
         self, number: object, database: object, modes: str, collations: str | None,
@@ -224,10 +173,11 @@ class MySQLSessionStorage(SqlSessionStorage):
             raise ValueError("the aiomysql pool must name a database; set db=")
         if charsets != "utf8mb4 utf8mb4 utf8mb4":
             raise ValueError('the aiomysql pool must use utf8mb4; set charset="utf8mb4"')
+        self._is_strict = "STRICT_" in modes or "TRADITIONAL" in modes
         if "EMPTY_STRING_IS_NULL" in modes:
             raise ValueError("the aiomysql pool must not have the sql_mode EMPTY_STRING_IS_NULL")
         known = (collations or "").split(",")
-        exact = [name for name in _EXACT_COLLATIONS if name in known]
+        exact = [name for name in EXACT_COLLATIONS if name in known]
         if not exact:
             raise MigrationError("mysql: MySQL 8.0.17 or MariaDB 10.2, or later, is needed")
         self._collation = exact[0]
@@ -241,9 +191,12 @@ class MySQLSessionStorage(SqlSessionStorage):
             await pool.close()
 
     def _abandon(self) -> None:
-        pool, self._pool = self._pool, None
-        if isinstance(pool, OwnPool):
-            pool.abandon()
+        if isinstance(self._pool, OwnPool):
+            self._pool.abandon()
+        self._forget()
+
+    def _forget(self) -> None:
+        self._pool = None
 
     async def _recover(self) -> None:
         # A restart of the server breaks all idle connections, and the second try must not get
@@ -254,224 +207,14 @@ class MySQLSessionStorage(SqlSessionStorage):
     async def _ping(self) -> None:
         await self._fetch("SELECT 1", ())
 
-    async def _fetch(self, sql: str, parameters: Sequence[Any]) -> Iterable[Sequence[Any]]:
-        assert self._pool is not None
-        async with self._pool.acquire() as connection:
-            return await connections.run(connection, sql % tuple(map(literal, parameters)))
-
-    # aiomysql takes longer to read a column's description than we take to read a session, so that
-    # the server makes one column of all.
-
-    def _build_statements(self) -> None:
-        super()._build_statements()
-        columns = ", ".join(map(self.dialect.identifier, COLUMNS))
-        self._select = f"SELECT JSON_ARRAY({columns}) FROM {self._quoted} WHERE "
-
-    def _read(self, rows: Iterable[Sequence[Any]]) -> list[Session]:
-        try:
-            values = [_from_json(text) for (text,) in rows]
-        except (TypeError, ValueError):  # its message would have the text
-            values = None
-        if values is None:
-            raise CorruptSessionError("mysql: the server's JSON cannot be read")
-        return super()._read(values)
-
-    async def _execute(self, sql: str, parameters: Sequence[Any]) -> None:
-        await self._change(sql, parameters)
-
-    async def _change(self, sql: str, parameters: Sequence[Any]) -> bool:
-        for pause in _CONFLICT_PAUSES:
-            try:
-                return await self._change_once(sql, parameters)
-            except ConflictError:
-                await asyncio.sleep(pause)
-        return await self._change_once(sql, parameters)
-
-    async def _change_once(self, sql: str, parameters: Sequence[Any]) -> bool:
-        assert self._pool is not None
-        async with self._pool.acquire() as connection:
-            statement = sql % tuple(map(literal, parameters))
-            return await connections.run_for_mark(connection, statement) > 0
-
-    # --- comparisons and leases -------------------------------------------------------------
-
-    # Whether a statement has found its row is not told by the number of affected rows, which is
-    # that of changed ones on some connections and that of found ones on others. But what is given
-    # to LAST_INSERT_ID() for a row comes back with the answer. It is an expression of that row's,
-    # so that the server cannot compute it without one.
-
-    def _build_comparisons(self, columns: Sequence[str]) -> None:
-        super()._build_comparisons(columns)
-        found = f"IF(LAST_INSERT_ID(LENGTH({self._id})), {self._id}, {self._id})"
-        self._replace = self._replace.replace(" SET ", f" SET {self._id} = {found}, ", 1)
-        self._insert_new = f"{self._insert}VALUES {self.dialect.placeholders(len(columns))}"
-
-    def _build_leases(self) -> None:
-        super()._build_leases()
-        now = self.dialect.now
-        # Assignments are made from left to right, and the second one sees the new holder.
-        self._acquire = (
-            f"INSERT INTO {self._quoted_leases} (name, holder, expires) "
-            f"VALUES (%s, %s, LAST_INSERT_ID({now} + %s)) ON DUPLICATE KEY UPDATE "
-            f"holder = IF(holder = VALUES(holder) OR expires <= {now}, VALUES(holder), holder), "
-            "expires = IF(holder = VALUES(holder), VALUES(expires), "
-            "IF(LAST_INSERT_ID(LENGTH(name) * 0), expires, expires))"
-        )
-
-    async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
-        if expected is not None:
-            return await super()._compare_and_store(session, expected)
-        try:
-            await self._execute(self._insert_new, self._to_row(session))
-        except aiomysql.IntegrityError as error:
-            # Not if it is about an index of somebody's own.
-            if code_of(error) != connections.DUPLICATE or "PRIMARY'" not in str(error.args[1]):
-                raise
-            return False
-        return True
-
-    # --- migration --------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[SqlConnection]:
-        assert self._pool is not None
-        async with self._pool.acquire() as connection:
-            yield _Connection(self, connection)
-
-    @asynccontextmanager
-    async def _migration_connection(self) -> AsyncIterator[SqlConnection]:
-        assert self._pool is not None
-        async with self._pool.acquire() as connection:
-            migrating = _Connection(self, connection)
-            names = f"{self._database}\0{self._table}".encode()
-            lock = f"shopify_sessions {hashlib.sha256(names).hexdigest()[:32]}"
-            # The server lets go of it when the connection ends, however that happens.
-            rows = await migrating.fetch("SELECT GET_LOCK(%s, %s)", (lock, _LOCK_SECONDS))
-            if rows[0][0] != 1:
-                raise MigrationError(
-                    f"mysql: another process has been migrating for {_LOCK_SECONDS} seconds"
-                )
-            try:
-                yield migrating
-            except BaseException:
-                connection.close()
-                raise
-            await migrating.execute("DO RELEASE_LOCK(%s)", (lock,))
-
-    def _is_denied(self, error: BaseException | None) -> bool:
-        return code_of(error) in connections.DENIED
-
-    async def _planned_sql(self, connection: SqlConnection) -> str:
-        return (await super()._planned_sql(connection)).replace("%%", "%")
-
-    def _upgrade_name(self) -> str:
-        # The table of migrations may ignore case, or know no other characters.
-        if re.fullmatch("[a-z0-9_]+", self._table):
-            return super()._upgrade_name()
-        return f"python_upgrade_{hashlib.sha256(self._table.encode()).hexdigest()[:32]}"
-
-    async def _is_migrated(self, connection: SqlConnection) -> bool:
-        # A table of the official adapter may have been restored since its upgrade was recorded,
-        # and would confuse ids that differ in their case alone.
-        existing = await self._existing_columns(connection)
-        return not self._changes(existing) and await super()._is_migrated(connection)
-
-    def _key_type(self) -> str:
-        return f"{super()._key_type()} CHARACTER SET utf8mb4 COLLATE {self._collation}"
-
-    def _changes(self, existing: Mapping[str, str]) -> list[str]:
-        """Return what must change in a table that has these columns."""
-        changes = []
-        for name in COLUMNS:
-            if name not in existing:
-                changes.append(f"ADD COLUMN {self._column_definition(name)}")
-            elif not self._is_wide(name, existing[name]):
-                definition = self._column_definition(name).removesuffix(" PRIMARY KEY")
-                length = _varchar_length(existing[name])
-                if name in _KEYS and 255 < length <= _LONGEST_KEY:
-                    definition = definition.replace("varchar(255)", f"varchar({length})")
-                changes.append(f"MODIFY COLUMN {definition}")
-        return changes
-
-    def _is_wide(self, name: str, declared: str) -> bool:
-        """Tell whether a column of this type and collation holds all that it must."""
-        if name in _FLAGS:
-            return True
-        type, _, collation = declared.partition(" COLLATE ")
-        if name in _KEYS:
-            return collation in _EXACT_COLLATIONS and _varchar_length(type) >= 255
-        if name in _NUMBERS:
-            return type.partition("(")[0].partition(" ")[0] not in _NARROW_NUMBERS
-        return type in _WIDE_TEXTS and collation.startswith("utf8mb4_")
-
-    async def _upgrade_table(self, connection: SqlConnection, existing: dict[str, str]) -> None:
-        created = not any(existing.values())
-        changes = [] if created else self._changes(existing)
-        if any("`id`" in change or "`shop`" in change for change in changes):
-            # The index on a key in utf8mb4 is longer than older formats allow.
-            changes += ["ENGINE=InnoDB", "ROW_FORMAT=DYNAMIC"]
-        if not await self._has_shop_index(connection):
-            changes.append(f"ADD INDEX {self._shop_index()} (`shop`)")
-        if changes:
-            await connection.execute(f"ALTER TABLE {self._quoted} {', '.join(changes)}")
-        if "onlineAccessInfo" in existing:
-            await connection.execute(
-                f"UPDATE {self._quoted} SET `userId` = "
-                "CAST(SUBSTRING_INDEX(`onlineAccessInfo`, '.', 1) AS UNSIGNED) "
-                "WHERE `onlineAccessInfo` REGEXP '^[0-9]{1,18}([.]0*)?$' AND `userId` IS NULL"
-            )
-            await connection.execute(f"ALTER TABLE {self._quoted} DROP COLUMN `onlineAccessInfo`")
-
-    async def _has_shop_index(self, connection: SqlConnection) -> bool:
-        try:
-            rows = await connection.fetch(f"SHOW INDEX FROM {self._quoted}")
-        except aiomysql.ProgrammingError as error:  # no table, when it is only being planned
-            if code_of(error) != connections.NO_SUCH_TABLE:
-                raise
-            return False
-        return any(row[3] == 1 and str(row[4]).lower() == "shop" for row in rows)
-
-    # --- errors -----------------------------------------------------------------------------
+    def _verdict(self, error: Exception) -> Verdict:
+        return errors.verdict_of(error)
 
     def _describe(self, error: Exception) -> str:
-        code = code_of(error)
-        kind = type(error).__name__ + (f" ({code})" if code is not None else "")
-        if connections.shows_values(error):
-            return kind
-        text = error.args[-1] if code is not None else error
-        cause = f" ({type(error.__cause__).__name__}: {error.__cause__})" if error.__cause__ else ""
-        return f"{kind}: {text}{cause}"
+        return errors.describe(error)
 
     def _scrub(self, error: Exception) -> None:
-        if connections.shows_values(error):
-            error.args = (error.args[0], "what the server said may show a stored value")
-
-
-class _Connection:
-    """A connection as migrations use it."""
-
-    def __init__(self, storage: MySQLSessionStorage, connection: Any) -> None:
-        self._storage = storage
-        self._connection = connection
-
-    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        await self.fetch(sql, parameters)
-
-    async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
-        return await connections.run(self._connection, sql % tuple(map(literal, parameters)))
-
-    async def columns(self, table: str) -> dict[str, str]:
-        # Not information_schema, which on MariaDB ignores the case of the table's name.
-        try:
-            rows = await self.fetch(
-                f"SHOW FULL COLUMNS FROM {self._storage.dialect.identifier(table)}"
-            )
-        except aiomysql.MySQLError as error:
-            # Without any right on a table one is not told whether it exists.
-            if code_of(error) in (connections.NO_SUCH_TABLE, connections.TABLE_DENIED):
-                return {}
-            raise
-        return {row[0]: f"{row[1]} COLLATE {row[2]}" if row[2] else row[1] for row in rows}
+        errors.scrub(error)
 
 
 _SETTINGS: Final = (
@@ -479,31 +222,10 @@ _SETTINGS: Final = (
     "FROM information_schema.COLLATIONS WHERE COLLATION_NAME IN ({})), "
     "CONCAT_WS(' ', @@character_set_client, @@character_set_connection, "
     "@@character_set_results), @@max_allowed_packet"
-).format(", ".join(map(literal, _EXACT_COLLATIONS)))
+).format(", ".join(map(literal, EXACT_COLLATIONS)))
 
 
-def _checked_options(options: Mapping[str, Any], tls: Tls | None) -> dict[str, Any]:
-    unknown = sorted(options.keys() - _POOL_OPTIONS)
-    if unknown:
-        raise ValueError(
-            f"unknown pool option {unknown[0]!r}; known are: {', '.join(sorted(_POOL_OPTIONS))}"
-        )
-    context = options.get("ssl")
-    if context is not None and not isinstance(context, ssl.SSLContext):
-        raise TypeError(
-            f"the pool option ssl must be an ssl.SSLContext, not {type(context).__name__}"
-        )
-    if "ssl" in options and tls is not None:
-        raise ValueError("TLS is either a matter of the URL or of the pool option ssl, not of both")
-    return dict(options)
-
-
-def _varchar_length(declared: str) -> int:
-    """Return the length of a varchar; 0 for another type."""
-    match = re.match(r"varchar\((\d+)\)", declared)
-    return int(match[1]) if match else 0
-
-
+@hides_arguments
 def open_url(url: str, **options: Any) -> MySQLSessionStorage:
     """Make the storage for ``mysql://...``."""
     return MySQLSessionStorage(url, **options)

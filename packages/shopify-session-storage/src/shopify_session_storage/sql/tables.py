@@ -5,7 +5,7 @@ import hashlib
 import re
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import ClassVar, Final
 
@@ -101,6 +101,10 @@ class SqlTables(BaseSessionStorage):
         """Tell whether the database refused because the user lacks a right."""
         return isinstance(error, Exception) and self._verdict_of(error) is Verdict.DENIED
 
+    def _is_race(self, error: Exception) -> bool:
+        """Tell whether another program has changed the same tables at the same moment."""
+        return isinstance(error, self.race_errors)
+
     async def migration_sql(self) -> str:
         """Return the SQL that would create or upgrade the tables, for somebody who may run it.
 
@@ -145,9 +149,13 @@ class SqlTables(BaseSessionStorage):
         """
         try:
             for pause in _MIGRATION_PAUSES:
-                with suppress(*self.race_errors):
+                try:
                     async with self._migration_connection() as connection:
                         await work(connection)
+                except self._failures as error:
+                    if not self._is_race(error):
+                        raise
+                else:
                     return
                 await asyncio.sleep(pause)
             async with self._migration_connection() as connection:
