@@ -1,7 +1,7 @@
 """Connections: pools, poolers in front of the server, and the way of a statement to it."""
 
 import asyncio
-import hashlib
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeAlias
@@ -10,49 +10,104 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from shopify_session_storage import SqlConnection, SqlSessionStorage
 
+from shopify_session_storage_postgresql.errors import is_lost
+
 AnyConnection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
 
-# Options of asyncpg.create_pool() that differ from its own: connections are made when they are
-# needed, and a host that does not answer is given up before the caller's own request is.
-POOL_OPTIONS: Final = {"min_size": 1, "max_size": 10, "timeout": 15}
+# Options of asyncpg.create_pool() that differ from its own. Connections are made when they are
+# needed, by whoever needs one: a pool that keeps a number of them tries in the background, and
+# logs a traceback each time, while the server is away. A host that does not answer is given up.
+POOL_OPTIONS: Final = {"min_size": 0, "max_size": 10, "timeout": 15}
 
-_CLOSE_SECONDS: Final = 10
+_CLOSE_SECONDS: Final = 3
 
-_MIGRATION_LOCK: Final = int.from_bytes(
-    hashlib.sha256(b"shopify-session-storage migrations").digest()[:8], signed=True
-)
+# A statement of ours is right by itself at this level. At a stricter one, which a database may have
+# as its default, most of many stores of one session would fail, and be repeated.
+BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
+# Fails if the transaction began with another message than this one: a pooler has given a server
+# connection on which somebody else's is still open. What we write would be theirs to roll back.
+_IS_NEW: Final = "SELECT 1 / (transaction_timestamp() = statement_timestamp())::int"
 
 
 class PostgreSQLConnections(SqlSessionStorage):
-    """The connections of a storage: a pool of its own, or one that was passed in."""
+    """The connections of a storage: a pool of its own, or one that was passed in.
+
+    A connection on which something failed that makes it useless is never used again, and neither
+    is any other that was there by then: what broke one has mostly broken all.
+    """
 
     _injected: "asyncpg.Pool[Any] | None"
     _url: str
     _pool_options: Mapping[str, Any]
-    _pool: "asyncpg.Pool[Any] | None"
-    _behind_pooler: bool
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._seconds = 10.0
+        self._forget()
+
+    def _forget(self) -> None:
+        self._pool: asyncpg.Pool[Any] | None = None
+        self._behind_pooler = False
+        # Numbers of connections, as the server gave them.
+        self._known: set[int] = set()
+        self._doubtful: set[int] = set()
+
+    # --- pools ------------------------------------------------------------------------------
 
     async def _open_connections(self) -> None:
         if self._injected is not None:
             self._pool = await self._injected  # does nothing if it has been awaited before
-            async with self._pool.acquire() as connection:
-                self._behind_pooler = await _is_behind_pooler(connection)
         else:
             options = {"reset": _without_query, **self._pool_options, "init": self._init}
             self._pool = await asyncpg.create_pool(self._url, **options)
+        async with self._borrowed() as connection:
+            if self._injected is not None:
+                self._behind_pooler = await _is_behind_pooler(connection)
+            await self._look_around(connection)
+
+    @abstractmethod
+    async def _look_around(self, connection: AnyConnection) -> None:
+        """See what kind of database it is."""
 
     async def _init(self, connection: AnyConnection) -> None:
-        """Prepare a new connection of our own pool. Two round trips."""
+        """Prepare a new connection of our own pool. Five round trips."""
         self._behind_pooler = await _is_behind_pooler(connection)
         if not self._behind_pooler:
-            # Every query of ours goes by an index. A plan that is made while the table is small
-            # would scan it, and be kept while it grows.
-            await connection.execute("SET enable_seqscan = off")
+            await connection.execute(self._session_settings())
         if (init := self._pool_options.get("init")) is not None:
             await init(connection)
 
+    def _session_settings(self) -> str:
+        limits = "), (".join(f"'{name}', '{ms}ms'" for name, ms in self._limits().items())
+        # Every query of ours goes by an index. A plan that is made while the table is small would
+        # scan it, and be kept while it grows.
+        return (
+            "SET enable_seqscan = off; SET default_transaction_isolation = 'read committed'; "
+            f"SELECT set_config(name, ms, false) FROM (VALUES ({limits})) AS new (name, ms) "
+            "WHERE current_setting(name)::interval NOT BETWEEN '1ms' AND ms::interval"
+        )
+
+    def _limits(self) -> dict[str, int]:
+        """Return what the server is to give up after, in milliseconds, so that it does before us.
+
+        A row that somebody has locked is waited for only so long that others, who travel in the
+        same statement, do not mind; those who want that row try again.
+        """
+        whole = self._seconds * 1000
+        return {
+            "lock_timeout": max(1, int(min(1000, whole / 3))),
+            "statement_timeout": max(1, int(0.9 * whole)),
+        }
+
+    def _begin(self, **limits: int) -> str:
+        """Return what begins a transaction, with *limits* of its own in milliseconds."""
+        settings = "".join(f"; SET LOCAL {name} = {ms}" for name, ms in limits.items())
+        return f"{BEGIN}{settings}; {_IS_NEW}"
+
     async def _close(self) -> None:
-        pool, self._pool = self._pool, None
+        pool = self._pool
+        self._forget()
         if pool is not None and self._injected is None:
             try:
                 # Nothing is under way any more, so a connection that does not close is broken.
@@ -60,22 +115,66 @@ class PostgreSQLConnections(SqlSessionStorage):
             except TimeoutError:
                 pool.terminate()
 
-    def _abandon(self) -> None:
-        self._pool = None
-
     async def _recover(self) -> None:
         # A restart of the server breaks all idle connections, and the second try must not get
-        # another one of them.
-        if self._pool is not None and self._injected is None:
-            await self._pool.expire_connections()
+        # another one of them. Not the pool's own way to expire them, which says goodbye to each in
+        # the background, and on a silent one without an end.
+        self._doubtful |= self._known
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[AnyConnection]:
+        """Give a connection, which goes back to the pool if it can be used again."""
+        assert self._pool is not None
+        pool = self._pool
+        connection = await self._trusted(pool)
+        try:
+            yield connection
+        except BaseException as error:
+            if is_lost(error):
+                # Without a word: the pool would wait for the answer to what was cancelled.
+                connection.terminate()
+            raise
+        finally:
+            try:
+                await pool.release(connection)  # does nothing after terminate()
+            except asyncio.CancelledError:
+                connection.terminate()
+                raise
+
+    async def _trusted(self, pool: "asyncpg.Pool[Any]") -> PoolConnectionProxy:
+        while True:
+            connection = await pool.acquire()
+            number = connection.get_server_pid()
+            if number not in self._doubtful and not connection.is_in_transaction():
+                if number not in self._known:
+                    self._get_to_know(connection, number)
+                return connection
+            connection.terminate()
+
+    def _get_to_know(self, connection: PoolConnectionProxy, number: int) -> None:
+        known, doubtful = self._known, self._doubtful
+
+        def ended(_: object) -> None:
+            known.discard(number)
+            doubtful.discard(number)
+
+        known.add(number)
+        connection.add_termination_listener(ended)
+
+    # --- statements -------------------------------------------------------------------------
 
     async def _ping(self) -> None:
         await self._fetch("SELECT 1", ())
 
     async def _fetch(self, sql: str, parameters: Sequence[Any]) -> Iterable[Sequence[Any]]:
-        assert self._pool is not None
-        async with self._pool.acquire() as connection:
-            return await self._run(connection, sql, parameters)
+        async with self._borrowed() as connection:
+            if self._behind_pooler:
+                async with transaction(connection, self._begin(**self._limits())):
+                    return await fetch_unnamed(connection, sql, parameters)
+            rows: Sequence[Sequence[Any]] = await connection.fetch(sql, *parameters)
+            if connection.is_in_transaction():
+                raise asyncpg.InterfaceError("the connection is in a transaction of somebody else")
+            return rows
 
     async def _execute(self, sql: str, parameters: Sequence[Any]) -> None:
         await self._fetch(sql, parameters)
@@ -83,30 +182,14 @@ class PostgreSQLConnections(SqlSessionStorage):
     async def _change(self, sql: str, parameters: Sequence[Any]) -> bool:
         return bool(await self._fetch(f"{sql} RETURNING 1", parameters))
 
-    async def _run(
-        self, connection: AnyConnection, sql: str, parameters: Sequence[Any]
-    ) -> Sequence[Sequence[Any]]:
-        if self._behind_pooler:
-            return await fetch_unnamed(connection, sql, parameters)
-        rows: Sequence[Sequence[Any]] = await connection.fetch(sql, *parameters)
-        return rows
-
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[SqlConnection]:
-        assert self._pool is not None
-        async with self._pool.acquire() as connection:
-            yield _Connection(self, connection)
-
-    @asynccontextmanager
-    async def _migration_connection(self) -> AsyncIterator[SqlConnection]:
-        assert self._pool is not None
-        async with self._pool.acquire() as connection, connection.transaction():
-            await connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
-            yield _Connection(self, connection)
+        async with self._borrowed() as connection, transaction(connection, self._begin()):
+            yield Looking(self, connection)
 
 
-class _Connection:
-    """A connection as migrations use it."""
+class Looking:
+    """A connection in a transaction, as migrations use it."""
 
     def __init__(self, storage: PostgreSQLConnections, connection: AnyConnection) -> None:
         self._storage = storage
@@ -129,25 +212,50 @@ class _Connection:
         return {row[0]: row[1] for row in rows}
 
 
-async def _is_behind_pooler(connection: AnyConnection) -> bool:
-    # A pooler makes up the number that the client is told.
-    told = connection.get_server_pid()
-    (row,) = await fetch_unnamed(connection, "SELECT pg_backend_pid()", ())
-    return bool(row[0] != told)
+@asynccontextmanager
+async def transaction(connection: AnyConnection, begin: str) -> AsyncIterator[None]:
+    """Do something in a transaction.
+
+    Not asyncpg's own, which rolls back also on a connection that does not answer any more, and
+    takes a COMMIT for one that the server has turned into a ROLLBACK.
+    """
+    try:
+        await connection.execute(begin)
+    except asyncpg.DivisionByZeroError:
+        raise asyncpg.InterfaceError("the pooler's connection is in another transaction") from None
+    failed: BaseException | None = None
+    try:
+        yield
+    except BaseException as error:
+        failed = error
+    # Not inside the handler: that error would become the context of the next one, unscrubbed.
+    if failed is not None:
+        if not is_lost(failed):
+            await connection.execute("ROLLBACK")
+        raise failed
+    if await connection.execute("COMMIT") != "COMMIT":
+        raise asyncpg.InterfaceError("the transaction was rolled back by somebody else")
 
 
 async def fetch_unnamed(
     connection: AnyConnection, sql: str, parameters: Sequence[Any]
 ) -> Sequence[Sequence[Any]]:
-    """Run a statement without a named prepared statement, on one connection of the server.
+    """Run a statement without a named prepared statement; in a transaction.
 
     Behind a pooler a name may be unknown to the server connection that gets the next message, or
     worse, be another client's statement there. A transaction keeps the server connection.
     """
-    async with connection.transaction():
-        statement = await connection.prepare(sql, name="")
-        rows: Sequence[Sequence[Any]] = await statement.fetch(*parameters)
-        return rows
+    statement = await connection.prepare(sql, name="")
+    rows: Sequence[Sequence[Any]] = await statement.fetch(*parameters)
+    return rows
+
+
+async def _is_behind_pooler(connection: AnyConnection) -> bool:
+    # A pooler makes up the number that the client is told.
+    told = connection.get_server_pid()
+    async with transaction(connection, BEGIN):
+        ((number,),) = await fetch_unnamed(connection, "SELECT pg_backend_pid()", ())
+    return bool(number != told)
 
 
 async def _without_query(connection: AnyConnection) -> None:

@@ -56,6 +56,8 @@ class PostgreSQLSessionStorage(PostgreSQLTables):
             connection's search path.
         pool_options: Options of ``asyncpg.create_pool()``, such as ``max_size``.
         migrator_options: Where applied migrations are recorded.
+        rewrite_large_tables: Whether a table of 100,000 rows or more may be rewritten by a start,
+            while nobody else can use it, if it has columns that are too narrow.
         on_error: ``"log"`` failures of the database, or ``"raise"`` them.
 
     Raises:
@@ -101,6 +103,7 @@ class PostgreSQLSessionStorage(PostgreSQLTables):
         schema: str | None = None,
         pool_options: Mapping[str, Any] | None = None,
         migrator_options: RdbmsSessionStorageMigratorOptions | None = None,
+        rewrite_large_tables: bool = False,
         on_error: OnError = "log",
     ) -> None:
         self._injected: asyncpg.Pool[Any] | None = None
@@ -125,8 +128,8 @@ class PostgreSQLSessionStorage(PostgreSQLTables):
             on_error=on_error,
         )
         self._pool_options = {**POOL_OPTIONS, **(pool_options or {})}
-        self._pool: asyncpg.Pool[Any] | None = None
-        self._behind_pooler = False
+        self._given_schema = schema
+        self._rewrite_large_tables = rewrite_large_tables
 
     @classmethod
     def with_credentials(
