@@ -38,12 +38,11 @@ class PostgreSQLConnections(SqlSessionStorage):
     """
 
     _injected: "asyncpg.Pool[Any] | None"
-    _url: str
+    _dsn: str
     _pool_options: Mapping[str, Any]
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._seconds = 10.0
         self._forget()
 
     def _forget(self) -> None:
@@ -60,7 +59,7 @@ class PostgreSQLConnections(SqlSessionStorage):
             self._pool = await self._injected  # does nothing if it has been awaited before
         else:
             options = {"reset": _without_query, **self._pool_options, "init": self._init}
-            self._pool = await asyncpg.create_pool(self._url, **options)
+            self._pool = await asyncpg.create_pool(self._dsn, **options)
         async with self._borrowed() as connection:
             if self._injected is not None:
                 self._behind_pooler = await _is_behind_pooler(connection)

@@ -1,21 +1,10 @@
 """What the failures of asyncpg and of the server mean, and how they are worded."""
 
-from enum import StrEnum
 from typing import Final, NamedTuple
 
 import asyncpg
 from asyncpg.exceptions._base import DataError as ClientDataError
-
-
-class Verdict(StrEnum):
-    """What is to be done about a failure."""
-
-    LOST = "lost"
-    CONFLICT = "conflict"
-    DATA = "data"
-    DENIED = "denied"
-    UNAVAILABLE = "unavailable"
-
+from shopify_session_storage import Verdict
 
 LOST, CONFLICT, DATA = Verdict.LOST, Verdict.CONFLICT, Verdict.DATA
 DENIED, UNAVAILABLE = Verdict.DENIED, Verdict.UNAVAILABLE
@@ -90,22 +79,6 @@ DRIVER_ERRORS: Final[tuple[type[Exception], ...]] = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     OSError,
-)
-CONNECTION_ERRORS: Final[tuple[type[Exception], ...]] = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.InvalidSQLStatementNameError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    OSError,
-)
-DATA_ERRORS: Final[tuple[type[Exception], ...]] = (
-    asyncpg.exceptions.DataError,
-    asyncpg.IntegrityConstraintViolationError,
-    ClientDataError,
 )
 # What stops a migration for a moment: the official adapter may be creating the same tables, without
 # a lock, and a table that somebody uses is not waited for, because all others would wait behind us.

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from shopify_session_storage import (
+    COLUMNS,
     MigrationError,
     SessionStorageUnavailableError,
     SqlConnection,
 )
 from shopify_session_storage.sql.planning import Recorder
-from shopify_session_storage.stored import COLUMNS
 
 from shopify_session_storage_postgresql.connections import (
     AnyConnection,

@@ -1,23 +1,29 @@
 """Sessions in a PostgreSQL database, in the layout of Shopify's official JavaScript adapter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
 
 import asyncpg
-from shopify_session_storage import Dialect, OnError, RdbmsSessionStorageMigratorOptions
-from shopify_session_storage.stored import COLUMNS
-from shopify_session_storage.urls import url_with_credentials
+from shopify_session_storage import (
+    COLUMNS,
+    Dialect,
+    OnError,
+    RdbmsSessionStorageMigratorOptions,
+    Session,
+    Verdict,
+    hides_arguments,
+    url_with_credentials,
+)
 
-from shopify_session_storage_postgresql.addresses import checked_url
+from shopify_session_storage_postgresql.addresses import combined, read_address
 from shopify_session_storage_postgresql.connections import POOL_OPTIONS
 from shopify_session_storage_postgresql.errors import (
-    CONNECTION_ERRORS,
-    DATA_ERRORS,
     DRIVER_ERRORS,
     RACE_ERRORS,
     describe,
+    failure_of,
     scrub,
 )
 from shopify_session_storage_postgresql.migrations import PostgreSQLTables
@@ -48,9 +54,9 @@ class PostgreSQLSessionStorage(PostgreSQLTables):
     another server connection.
 
     Args:
-        url: ``postgresql://user:password@host:port/database``, with the TLS parameters of libpq
-            (``sslmode``, ``sslrootcert``, ...) and ``schema``; or an asyncpg pool, which is used
-            as it is and never closed.
+        url: ``postgresql://user:password@host:port/database``, with several hosts if need be and
+            the parameters of libpq, of Prisma and of hosts, and ``schema``; or an asyncpg pool,
+            which is used as it is and never closed.
         session_table_name: Name of the table; created if it does not exist.
         schema: Schema of the tables, created if it does not exist; without one, the first of the
             connection's search path.
@@ -59,17 +65,16 @@ class PostgreSQLSessionStorage(PostgreSQLTables):
         rewrite_large_tables: Whether a table of 100,000 rows or more may be rewritten by a start,
             while nobody else can use it, if it has columns that are too narrow.
         on_error: ``"log"`` failures of the database, or ``"raise"`` them.
+        timeout: How long a call may take. The server is told to give up a little before.
 
     Raises:
         TypeError: If an argument is of another type.
-        ValueError: If the URL is not a PostgreSQL URL, a name is not usable, or there are pool
-            options for a pool of your own.
+        ValueError: If the URL cannot be used or has an unknown parameter, a name is not usable, or
+            there are pool options for a pool of your own.
     """
 
     backend = "postgresql"
     driver_errors = DRIVER_ERRORS
-    connection_errors = CONNECTION_ERRORS
-    data_errors = DATA_ERRORS
     race_errors = RACE_ERRORS
     dialect = Dialect(
         quote='"',
@@ -95,6 +100,7 @@ class PostgreSQLSessionStorage(PostgreSQLTables):
         ),
     )
 
+    @hides_arguments
     def __init__(
         self,
         url: "str | asyncpg.Pool[Any]",
@@ -105,16 +111,22 @@ class PostgreSQLSessionStorage(PostgreSQLTables):
         migrator_options: RdbmsSessionStorageMigratorOptions | None = None,
         rewrite_large_tables: bool = False,
         on_error: OnError = "log",
+        timeout: timedelta = timedelta(seconds=10),
     ) -> None:
         self._injected: asyncpg.Pool[Any] | None = None
-        self._url = ""
+        self._dsn, self._where = "", "a pool"
+        self._pool_options: Mapping[str, Any] = {}
         if isinstance(url, asyncpg.Pool):
             if pool_options is not None:
                 raise ValueError("pool_options are for a pool that this storage makes")
             self._injected = url
         else:
-            self._url, schema_of_url = checked_url(url)
-            schema = schema if schema is not None else schema_of_url
+            address = read_address(url)
+            self._dsn, self._where = address.dsn, address.where
+            self._pool_options = combined(POOL_OPTIONS, address.pool_options, pool_options or {})
+            schema = schema if schema is not None else address.schema
+        self._given_schema = schema
+        self._rewrite_large_tables = rewrite_large_tables
         options = migrator_options or RdbmsSessionStorageMigratorOptions()
         super().__init__(
             session_table_name=session_table_name,
@@ -126,12 +138,11 @@ class PostgreSQLSessionStorage(PostgreSQLTables):
             ),
             schema=schema,
             on_error=on_error,
+            timeout=timeout,
         )
-        self._pool_options = {**POOL_OPTIONS, **(pool_options or {})}
-        self._given_schema = schema
-        self._rewrite_large_tables = rewrite_large_tables
 
     @classmethod
+    @hides_arguments
     def with_credentials(
         cls,
         host: str,
@@ -156,9 +167,32 @@ class PostgreSQLSessionStorage(PostgreSQLTables):
         return cls(url, **options)
 
     def __repr__(self) -> str:
-        parts = urlsplit(self._url)
-        where = f"{parts.hostname or ''}{parts.path}" if self._url else "a pool"
-        return f"<PostgreSQLSessionStorage on {where}>"
+        return f"<PostgreSQLSessionStorage on {self._where}>"
+
+    def _build_statements(self) -> None:
+        super()._build_statements()
+        stored, gone = self._quoted, "gone (id, access, refresh)"
+        self._delete_same = (
+            f"DELETE FROM {stored} AS stored "
+            f"USING unnest($1::text[], $2::text[], $3::text[]) AS {gone} "
+            'WHERE stored."id" = gone.id '
+            'AND stored."accessToken" IS NOT DISTINCT FROM gone.access '
+            'AND stored."refreshToken" IS NOT DISTINCT FROM gone.refresh RETURNING stored."id"'
+        )
+
+    async def _compare_and_delete(self, expected: Sequence[Session]) -> Iterable[str]:
+        ids = [session.id for session in expected]
+        access = [session.access_token for session in expected]
+        refresh = [session.refresh_token for session in expected]
+        deleted = {row[0] for row in await self._fetch(self._delete_same, (ids, access, refresh))}
+        left = [id for id in ids if id not in deleted]
+        if not left:
+            return []
+        condition, parameters = self._is_one_of(self._id, left)
+        rows = await self._fetch(
+            f"SELECT {self._id} FROM {self._quoted} WHERE {condition}", parameters
+        )
+        return [row[0] for row in rows]
 
     def _is_one_of(self, column: str, values: Sequence[str]) -> tuple[str, Sequence[Any]]:
         if len(values) == 1:
@@ -179,6 +213,9 @@ class PostgreSQLSessionStorage(PostgreSQLTables):
     def _is_denied(self, error: BaseException | None) -> bool:
         return isinstance(error, asyncpg.InsufficientPrivilegeError)
 
+    def _verdict(self, error: Exception) -> Verdict:
+        return failure_of(error).verdict
+
     def _describe(self, error: Exception) -> str:
         return describe(error)
 
@@ -186,6 +223,7 @@ class PostgreSQLSessionStorage(PostgreSQLTables):
         scrub(error)
 
 
+@hides_arguments
 def open_url(url: str, **options: Any) -> PostgreSQLSessionStorage:
     """Make the storage for ``postgresql://...`` or ``postgres://...``."""
     return PostgreSQLSessionStorage(url, **options)
