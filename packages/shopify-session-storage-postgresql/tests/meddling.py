@@ -61,7 +61,7 @@ class Meddler:
         there = await asyncio.open_connection(self._parts.hostname, self._parts.port)
         link = _Link(reader, writer, *there, hides_number=self._hides_number)
         self._links.append(link)
-        await link.task
+        await asyncio.wait([link.task])  # which may be cancelled
 
 
 class _Link:

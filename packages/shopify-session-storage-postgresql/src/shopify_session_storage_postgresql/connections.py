@@ -3,7 +3,7 @@
 import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeAlias
 
 import asyncpg
@@ -33,8 +33,7 @@ _IS_NEW: Final = "SELECT 1 / (transaction_timestamp() = statement_timestamp())::
 class PostgreSQLConnections(SqlSessionStorage):
     """The connections of a storage: a pool of its own, or one that was passed in.
 
-    A connection on which something failed that makes it useless is never used again, and neither
-    is any other that was there by then: what broke one has mostly broken all.
+    A connection that cannot be trusted any more never goes back to the pool.
     """
 
     _injected: "asyncpg.Pool[Any] | None"
@@ -48,9 +47,8 @@ class PostgreSQLConnections(SqlSessionStorage):
     def _forget(self) -> None:
         self._pool: asyncpg.Pool[Any] | None = None
         self._behind_pooler = False
-        # Numbers of connections, as the server gave them.
-        self._known: set[int] = set()
-        self._doubtful: set[int] = set()
+        # Those that may go back to the pool.
+        self._in_use: set[AnyConnection] = set()
 
     # --- pools ------------------------------------------------------------------------------
 
@@ -115,50 +113,44 @@ class PostgreSQLConnections(SqlSessionStorage):
                 pool.terminate()
 
     async def _recover(self) -> None:
-        # A restart of the server breaks all idle connections, and the second try must not get
-        # another one of them. Not the pool's own way to expire them, which says goodbye to each in
-        # the background, and on a silent one without an end.
-        self._doubtful |= self._known
+        # What broke one connection has mostly broken all. Not the pool's own way to expire them,
+        # which says goodbye to each in the background, and on a silent one without an end.
+        self._in_use.clear()
+        if self._pool is not None:
+            for _ in range(self._pool.get_idle_size()):  # which it gives before it makes one
+                with suppress(*self.driver_errors):  # of a "setup" of the user's
+                    (await self._pool.acquire()).terminate()
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[AnyConnection]:
         """Give a connection, which goes back to the pool if it can be used again."""
         assert self._pool is not None
         pool = self._pool
-        connection = await self._trusted(pool)
+        connection = await pool.acquire()
+        while connection.is_in_transaction():
+            connection.terminate()
+            connection = await pool.acquire()
+        self._in_use.add(connection)
         try:
             yield connection
         except BaseException as error:
             if is_lost(error):
-                # Without a word: the pool would wait for the answer to what was cancelled.
-                connection.terminate()
+                self._in_use.discard(connection)
             raise
         finally:
-            try:
-                await pool.release(connection)  # does nothing after terminate()
-            except asyncio.CancelledError:
+            if connection in self._in_use:
+                self._in_use.discard(connection)
+                await self._give_back(pool, connection)
+            else:
+                # Without a word: the pool would wait for the answer to what was cancelled.
                 connection.terminate()
-                raise
 
-    async def _trusted(self, pool: "asyncpg.Pool[Any]") -> PoolConnectionProxy:
-        while True:
-            connection = await pool.acquire()
-            number = connection.get_server_pid()
-            if number not in self._doubtful and not connection.is_in_transaction():
-                if number not in self._known:
-                    self._get_to_know(connection, number)
-                return connection
+    async def _give_back(self, pool: "asyncpg.Pool[Any]", connection: PoolConnectionProxy) -> None:
+        try:
+            await pool.release(connection)
+        except asyncio.CancelledError:
             connection.terminate()
-
-    def _get_to_know(self, connection: PoolConnectionProxy, number: int) -> None:
-        known, doubtful = self._known, self._doubtful
-
-        def ended(_: object) -> None:
-            known.discard(number)
-            doubtful.discard(number)
-
-        known.add(number)
-        connection.add_termination_listener(ended)
+            raise
 
     # --- statements -------------------------------------------------------------------------
 
