@@ -21,6 +21,9 @@ POOL_OPTIONS: Final = {"min_size": 0, "max_size": 10, "timeout": 15}
 
 _CLOSE_SECONDS: Final = 3
 
+# Whoever gives up after this long has probably met a network that has fallen silent, for all.
+_SILENT_SECONDS: Final = 0.2
+
 # A statement of ours is right by itself at this level. At a stricter one, which a database may have
 # as its default, most of many stores of one session would fail, and be repeated.
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -131,11 +134,16 @@ class PostgreSQLConnections(SqlSessionStorage):
             connection.terminate()
             connection = await pool.acquire()
         self._in_use.add(connection)
+        began = asyncio.get_running_loop().time()
         try:
             yield connection
         except BaseException as error:
             if is_lost(error):
                 self._in_use.discard(connection)
+            if isinstance(error, asyncio.CancelledError):
+                waited = asyncio.get_running_loop().time() - began
+                if waited > _SILENT_SECONDS:
+                    await self._recover()
             raise
         finally:
             if connection in self._in_use:
