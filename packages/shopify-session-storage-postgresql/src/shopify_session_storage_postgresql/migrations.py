@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+import asyncpg
 from shopify_session_storage import (
     COLUMNS,
     MigrationError,
@@ -40,7 +41,7 @@ _UNQUOTED: Final = ("isOnline", "accessToken", "onlineAccessInfo")
 # Whoever waits for a lock on a table has everybody else wait behind him: so not for long.
 _LOCK_MS: Final = 500
 _OTHER_PROCESS_SECONDS: Final = 60
-_BUILD_LOCK_SECONDS: Final = 60  # nobody waits behind who builds an index online
+_BUILD_LOCK_SECONDS: Final = 15  # nobody waits behind who builds an index online
 _POLL_SECONDS: Final = 0.1
 
 
@@ -214,19 +215,43 @@ class PostgreSQLTables(PostgreSQLConnections):
     # --- what is done -----------------------------------------------------------------------
 
     async def _open(self) -> None:
-        await super()._open()
+        busy: asyncpg.LockNotAvailableError | None = None
+        try:
+            await super()._open()
+        except asyncpg.LockNotAvailableError as error:
+            busy = error
         async with self._connection() as connection:
-            steps = await self._steps(connection, await self._existing_columns(connection))
-        if steps.online:
+            columns = await self._existing_columns(connection)
+            steps = await self._steps(connection, columns)
+        if busy is not None and not columns.keys() >= set(COLUMNS):
+            raise busy
+        self._check_key(steps)
+        if steps.online and steps.large:
             await self._build_index(steps.online[-1])
-        if steps.rewriting and not self._warned:
+        self._say_what_is_left(steps, is_busy=busy is not None)
+
+    def _check_key(self, steps: _Steps) -> None:
+        if steps.key:
+            raise MigrationError(
+                f"postgresql: the table {self._table} has no primary key, so that a session could "
+                "be there twice; it may be a copy. Have somebody look for ids that are there "
+                f"twice, and run this:\n{_script(steps.key)}"
+            )
+
+    def _say_what_is_left(self, steps: _Steps, *, is_busy: bool) -> None:
+        left = [*steps.moment, *steps.rewriting, *([] if steps.large else steps.index)]
+        if left and not self._warned:
             self._logger.warning(
-                "postgresql: the table %s is large, and what follows would rewrite it, while "
-                "nobody else can use it; so it stays as it is, and what does not fit its columns "
-                "cannot be stored, until somebody runs this or gives rewrite_large_tables=True:"
-                "\n%s",
+                "postgresql: the table %s stays as it is, since %s; what does not fit its columns "
+                "cannot be stored until %s:\n%s",
                 self._table,
-                _script(steps.rewriting),
+                "some transaction uses it all the time"
+                if is_busy
+                else "it is large and would be rewritten, while nobody else can use it",
+                "the next start succeeds, or somebody runs this"
+                if is_busy
+                else "somebody runs this, or gives rewrite_large_tables=True",
+                _script(left),
             )
         self._warned = True
 
@@ -266,13 +291,8 @@ class PostgreSQLTables(PostgreSQLConnections):
         if isinstance(connection, Recorder):
             todo = [*steps.key, *steps.moment, *steps.rewriting]
             todo += steps.online if steps.large else steps.index
-        elif steps.key:
-            raise MigrationError(
-                f"postgresql: the table {self._table} has no primary key, so that a session could "
-                "be there twice; it may be a copy. Have somebody look for ids that are there "
-                f"twice, and run this:\n{_script(steps.key)}"
-            )
         else:
+            self._check_key(steps)
             todo = [*steps.moment, *self._at_once(steps)]
         for sql in todo:
             await connection.execute(sql)
