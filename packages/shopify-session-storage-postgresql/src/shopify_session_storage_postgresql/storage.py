@@ -26,7 +26,7 @@ from shopify_session_storage_postgresql.errors import (
     failure_of,
     scrub,
 )
-from shopify_session_storage_postgresql.migrations import PostgreSQLTables
+from shopify_session_storage_postgresql.migrations import PostgreSQLMigrations
 
 # Many rows travel as one array of text for each column, whatever the column's type: asyncpg knows
 # that array's type by itself, and would ask the server for others on each new connection.
@@ -46,7 +46,7 @@ _UNNEST: Final = "SELECT {} FROM unnest({}) AS new ({})".format(
 )
 
 
-class PostgreSQLSessionStorage(PostgreSQLTables):
+class PostgreSQLSessionStorage(PostgreSQLMigrations):
     """Keeps sessions in a table of a PostgreSQL database.
 
     Every operation is one statement in one round trip. Behind a pooler such as PgBouncer, which
