@@ -6,15 +6,12 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
 import time
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import asyncpg
 import pytest
-from servers import postgresql
 from shopify_session_storage import MigrationError, Session, SessionStorageError
 from shopify_session_storage.testing.sessions import offline_session
 from shopify_session_storage_postgresql import PostgreSQLSessionStorage
@@ -317,7 +314,7 @@ async def test_writers_do_not_queue_behind_a_migration_that_waits_for_a_transact
         await writer.execute("UPDATE shopify_sessions SET state = 'y' WHERE id LIKE '%_2.%'")
         longest = max(longest, time.monotonic() - began)
         await asyncio.sleep(0.05)
-    assert longest < 1.5
+    assert longest < 3
     await start  # works with the old columns
     assert "some transaction" in caplog.text
     await works(storage, offline_session(SHOP, access_token="t", expires=None))
@@ -399,14 +396,6 @@ async def test_process_killed_while_it_builds_the_index_leaves_what_the_next_sta
 
 
 # --- behind PgBouncer -----------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def pgbouncer_url(postgresql_url):
-    with tempfile.TemporaryDirectory() as directory:
-        Path(directory).chmod(0o755)
-        with postgresql.pgbouncer(Path(directory), postgresql_url) as url:
-            yield url
 
 
 async def leave(url: str, path: str) -> None:

@@ -23,8 +23,9 @@ from shopify_session_storage.sql.planning import Recorder
 from shopify_session_storage_postgresql.connections import AnyConnection, Looking, transaction
 from shopify_session_storage_postgresql.tables import PostgreSQLTables, Steps
 
-# Whoever waits for a lock on a table has everybody else wait behind him: so not for long.
-_LOCK_MS: Final = 500
+# Whoever waits for a lock on a table has everybody else wait behind him: so not for long. But after
+# a second (deadlock_timeout) the server ends an autovacuum that is in the way.
+_LOCK_MS: Final = (200, 200, 200, 200, 1500)
 _OTHER_PROCESS_SECONDS: Final = 60
 _BUILD_LOCK_SECONDS: Final = 15  # nobody waits behind who builds an index online
 _POLL_SECONDS: Final = 0.1
@@ -41,6 +42,7 @@ class PostgreSQLMigrations(PostgreSQLTables):
     """What is done to the tables of a storage."""
 
     _rewrite_large_tables: bool
+    _tries = 0
 
     async def _is_migrated(self, connection: SqlConnection) -> bool:
         if not await super()._is_migrated(connection):
@@ -56,6 +58,7 @@ class PostgreSQLMigrations(PostgreSQLTables):
         return steps.rewriting if self._rewrite_large_tables else []
 
     async def _open(self) -> None:
+        self._tries = 0
         busy: asyncpg.LockNotAvailableError | None = None
         try:
             await super()._open()
@@ -98,7 +101,9 @@ class PostgreSQLMigrations(PostgreSQLTables):
 
     @asynccontextmanager
     async def _migration_connection(self) -> AsyncIterator[SqlConnection]:
-        begin = self._begin(statement_timeout=0, lock_timeout=_LOCK_MS)
+        limit = _LOCK_MS[min(self._tries, len(_LOCK_MS) - 1)]
+        self._tries += 1
+        begin = self._begin(statement_timeout=0, lock_timeout=limit)
         async with self._borrowed() as connection, transaction(connection, begin):
             looking = Looking(self, connection)
             # Asked for again and again, since who waits inside a statement stops those who build
@@ -116,6 +121,7 @@ class PostgreSQLMigrations(PostgreSQLTables):
                     f"{_OTHER_PROCESS_SECONDS} s"
                 )
             yield looking
+        self._tries = 0
 
     async def _before_migration(self, connection: SqlConnection) -> None:
         identifier = self.dialect.identifier
