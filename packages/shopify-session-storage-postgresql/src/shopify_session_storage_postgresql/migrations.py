@@ -18,7 +18,6 @@ from shopify_session_storage import (
     SessionStorageUnavailableError,
     SqlConnection,
 )
-from shopify_session_storage.sql.planning import Recorder
 
 from shopify_session_storage_postgresql.connections import AnyConnection, Looking, transaction
 from shopify_session_storage_postgresql.tables import PostgreSQLTables, Steps
@@ -135,12 +134,12 @@ class PostgreSQLMigrations(PostgreSQLTables):
 
     async def _upgrade_table(self, connection: SqlConnection, existing: dict[str, str]) -> None:
         steps = await self._steps(connection, existing)
-        if isinstance(connection, Recorder):
-            todo = [*steps.key, *steps.moment, *steps.rewriting]
-            todo += steps.online if steps.large else steps.index
-        else:
+        if isinstance(connection, Looking):
             self._check_key(steps)
             todo = [*steps.moment, *self._at_once(steps)]
+        else:  # written down for somebody, not done
+            todo = [*steps.key, *steps.moment, *steps.rewriting]
+            todo += steps.online if steps.large else steps.index
         for sql in todo:
             await connection.execute(sql)
 
