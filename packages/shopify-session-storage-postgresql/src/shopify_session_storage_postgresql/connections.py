@@ -71,22 +71,20 @@ class PostgreSQLConnections(SqlSessionStorage):
         """See what kind of database it is."""
 
     async def _init(self, connection: AnyConnection) -> None:
-        """Prepare a new connection of our own pool. Five round trips."""
-        self._behind_pooler = await _is_behind_pooler(connection)
-        if not self._behind_pooler:
-            await connection.execute(self._session_settings())
+        """Prepare a new connection of our own pool, in one round trip."""
+        limits = "), (".join(f"'{name}', '{ms}ms'" for name, ms in self._limits().items())
+        self._behind_pooler = await _is_behind_pooler(
+            connection,
+            # Every query of ours goes by an index. A plan that is made while the table is small
+            # would scan it, and be kept while it grows.
+            "SELECT set_config('enable_seqscan', 'off', false), "
+            "set_config('default_transaction_isolation', 'read committed', false) WHERE {direct}; "
+            f"SELECT set_config(name, ms, false) FROM (VALUES ({limits})) AS new (name, ms) "
+            "WHERE {direct} "
+            "AND current_setting(name)::interval NOT BETWEEN '1ms' AND ms::interval; ",
+        )
         if (init := self._pool_options.get("init")) is not None:
             await init(connection)
-
-    def _session_settings(self) -> str:
-        limits = "), (".join(f"'{name}', '{ms}ms'" for name, ms in self._limits().items())
-        # Every query of ours goes by an index. A plan that is made while the table is small would
-        # scan it, and be kept while it grows.
-        return (
-            "SET enable_seqscan = off; SET default_transaction_isolation = 'read committed'; "
-            f"SELECT set_config(name, ms, false) FROM (VALUES ({limits})) AS new (name, ms) "
-            "WHERE current_setting(name)::interval NOT BETWEEN '1ms' AND ms::interval"
-        )
 
     def _limits(self) -> dict[str, int]:
         """Return what the server is to give up after, in milliseconds, so that it does before us.
@@ -249,12 +247,15 @@ async def fetch_unnamed(
     return rows
 
 
-async def _is_behind_pooler(connection: AnyConnection) -> bool:
+async def _is_behind_pooler(connection: AnyConnection, settings: str = "") -> bool:
+    """Tell whether there is a pooler, and run *settings* if there is none.
+
+    All in one message, which a pooler gives to one server connection.
+    """
     # A pooler makes up the number that the client is told.
-    told = connection.get_server_pid()
-    async with transaction(connection, BEGIN):
-        ((number,),) = await fetch_unnamed(connection, "SELECT pg_backend_pid()", ())
-    return bool(number != told)
+    direct = f"pg_backend_pid() = {connection.get_server_pid()}"
+    done = await connection.execute(settings.format(direct=direct) + f"SELECT 1 WHERE {direct}")
+    return bool(done != "SELECT 1")
 
 
 async def _without_query(connection: AnyConnection) -> None:
