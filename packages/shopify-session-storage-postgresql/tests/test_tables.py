@@ -169,6 +169,8 @@ async def test_large_table_is_not_rewritten_by_a_start(database_url, caplog):
                     return_exceptions=True,
                 )
                 assert [type(result) for result in results] == [SessionStorageError] * 3 + [bool]
+                held = "SELECT 1 FROM pg_locks WHERE relation = 'shopify_sessions'::regclass"
+                assert await query(database_url, held) == []
                 sql = await storage.migration_sql()
     assert await query(database_url, "SELECT pg_relation_filenode('shopify_sessions')") == before
     assert await has_index(database_url)

@@ -101,7 +101,7 @@ class PostgreSQLConnections(SqlSessionStorage):
     def _begin(self, **limits: int) -> str:
         """Return what begins a transaction, with *limits* of its own in milliseconds."""
         settings = "".join(f"; SET LOCAL {name} = {ms}" for name, ms in limits.items())
-        return f"{BEGIN}{settings}; {_IS_NEW}"
+        return f"{BEGIN}{settings}" + (f"; {_IS_NEW}" if self._behind_pooler else "")
 
     async def _close(self) -> None:
         pool = self._pool

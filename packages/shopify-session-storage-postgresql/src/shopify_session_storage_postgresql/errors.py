@@ -104,7 +104,12 @@ def failure_of(error: BaseException) -> Failure:
 
 def is_lost(error: BaseException) -> bool:
     """Tell whether the connection must not be used again, also if whoever waited was cancelled."""
-    return not isinstance(error, Exception) or failure_of(error).verdict is Verdict.LOST
+    if not isinstance(error, Exception) or failure_of(error).verdict is Verdict.LOST:
+        return True
+    # What asyncpg refuses by itself has no severity. It has prepared the statement by then, and the
+    # server waits for the values, in a transaction that holds a lock on the table.
+    kinds = (asyncpg.exceptions.DataError, ClientDataError)
+    return isinstance(error, kinds) and getattr(error, "severity", None) is None
 
 
 def describe(error: Exception) -> str:
