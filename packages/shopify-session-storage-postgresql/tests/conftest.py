@@ -1,10 +1,14 @@
 """Databases of their own for tests, and servers with something in front of them."""
 
+import tempfile
+from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
+import pytest
 import pytest_asyncio
+from servers import postgresql
 from servers.postgresql import with_database
 from servers.proxy import Proxy
 
@@ -26,6 +30,15 @@ async def proxy(postgresql_url):
     parts = urlsplit(postgresql_url)
     async with Proxy(parts.hostname, parts.port) as proxy:
         yield proxy
+
+
+@pytest.fixture(scope="module")
+def pgbouncer_url(postgresql_url):
+    """Return the address of a PgBouncer in transaction mode."""
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        with postgresql.pgbouncer(Path(directory), postgresql_url) as url:
+            yield url
 
 
 def through(proxy: Proxy, url: str) -> str:

@@ -133,10 +133,10 @@ def starting(url: str, *arguments: object) -> subprocess.Popen[str]:
     """Start a process that opens the database; with a number, it dies before that statement."""
     source = """
     import asyncio, os, signal, sys
-    from shopify_session_storage_postgresql import PostgreSQLSessionStorage, storage
+    from shopify_session_storage_postgresql import PostgreSQLSessionStorage, connections
 
     url, left = sys.argv[1], [int(argument) for argument in sys.argv[2:]]
-    fetch = storage._fetch_unnamed
+    fetch = connections.fetch_unnamed
 
     async def counting(connection, sql, parameters):
         if left:
@@ -145,7 +145,7 @@ def starting(url: str, *arguments: object) -> subprocess.Popen[str]:
                 os.kill(os.getpid(), signal.SIGKILL)
         return await fetch(connection, sql, parameters)
 
-    storage._fetch_unnamed = counting
+    connections.fetch_unnamed = counting
 
     async def main():
         async with PostgreSQLSessionStorage(url, on_error="raise") as opened:

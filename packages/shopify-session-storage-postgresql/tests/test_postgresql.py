@@ -236,14 +236,6 @@ def test_storage_follows_to_a_new_event_loop_without_disconnect(postgresql_url):
 # --- behind PgBouncer -----------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def pgbouncer_url(postgresql_url):
-    with tempfile.TemporaryDirectory() as directory:
-        Path(directory).chmod(0o755)
-        with postgresql.pgbouncer(Path(directory), postgresql_url) as url:
-            yield url
-
-
 class TestBehindPgBouncer(SessionStorageBattery):
     @pytest.fixture
     def storage_factory(self, pgbouncer_url):
