@@ -14,6 +14,7 @@ import pytest_asyncio
 import trustme
 from hypothesis import HealthCheck, given, settings
 from servers import postgresql
+from servers.breaking import breakable_server
 from servers.discovery import PASSWORD, USER, free_port
 from servers.disturbing import bear_cancellations, bear_cuts, follow_to_a_new_loop, travel_together
 from shopify_session_storage import (
@@ -169,6 +170,18 @@ class TestPoolOfTheUser(SessionStorageBattery):
             asyncpg.create_pool(postgresql.url_of("127.0.0.1", free_port())), on_error=on_error
         )
 
+    @pytest_asyncio.fixture
+    async def breakable(self, database_url):
+        def make(url, on_error):
+            pools.append(asyncpg.create_pool(url, min_size=0))
+            return PostgreSQLSessionStorage(pools[-1], on_error=on_error)
+
+        pools = []
+        async with breakable_server(database_url, make) as server:
+            yield server
+            for pool in pools:
+                await pool.close()
+
 
 @pytest.mark.asyncio
 async def test_lost_connections_never_reach_the_caller(database_url, proxy):
@@ -252,6 +265,14 @@ class TestBehindPgBouncer(SessionStorageBattery):
         return lambda on_error: PostgreSQLSessionStorage(
             postgresql.url_of("127.0.0.1", free_port()), on_error=on_error
         )
+
+    @pytest_asyncio.fixture
+    async def breakable(self, pgbouncer_url):
+        def make(url, on_error):
+            return PostgreSQLSessionStorage(url, on_error=on_error)
+
+        async with breakable_server(pgbouncer_url, make) as server:
+            yield server
 
 
 class TestPoolOfTheUserBehindPgBouncer(TestBehindPgBouncer):
