@@ -1,23 +1,15 @@
 """Access tokens in a session storage, refreshed by one process at a time."""
 
 import asyncio
-import logging
-import random
-import time
-import uuid
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from shopify_session_storage.access_tokens import upkeep
-from shopify_session_storage.access_tokens.calls import (
-    Endpoint,
-    RefreshTokenRejected,
-    fresh_session,
-)
+from shopify_session_storage.access_tokens.asking import Asking
+from shopify_session_storage.access_tokens.calls import Endpoint, fresh_session
 from shopify_session_storage.access_tokens.conversion import (
     AccessToken,
     access_token_from_session,
@@ -26,78 +18,21 @@ from shopify_session_storage.access_tokens.conversion import (
     session_id,
     shop_domain,
 )
-from shopify_session_storage.access_tokens.errors import (
-    AccessTokenError,
-    MalformedTokenResponse,
-    ReauthorizationRequired,
-    TokenRefreshUnavailable,
-)
-from shopify_session_storage.errors import SessionStorageError, SessionStorageUnavailableError
-from shopify_session_storage.failures import failures_raised
+from shopify_session_storage.access_tokens.errors import ReauthorizationRequired
+from shopify_session_storage.access_tokens.exchange import Exchanger
+from shopify_session_storage.access_tokens.flights import Flights
+from shopify_session_storage.access_tokens.lease import Leases
+from shopify_session_storage.access_tokens.refresh import Refresher
+from shopify_session_storage.access_tokens.sessions import Sessions, usable
+from shopify_session_storage.access_tokens.uninstall import uninstall
+from shopify_session_storage.errors import SessionStorageUnavailableError
 from shopify_session_storage.ids import offline_session_id
 from shopify_session_storage.session import Session
 from shopify_session_storage.storage import SessionStorage
-from shopify_session_storage.stored import has_same_tokens
 
 Mode = Literal["offline", "online"]
 
-_logger: Final = logging.getLogger("shopify_session_storage.access_tokens")
-
-# A token with less left than this may expire on its way to Shopify: better wait for the new one.
-_MARGIN: Final = timedelta(seconds=5)
 _LONGEST_REFRESH_BEFORE: Final = timedelta(minutes=30)
-_ATTEMPTS: Final = 3
-_FIRST_PAUSE: Final = 0.2
-# After a rejection: whoever replaced the refresh token may be about to store what they got.
-_GRACE: Final = 0.25
-_LONGEST_REST: Final = 60.0
-
-# What Shopify documents. Only used to tell how old a token is.
-_REFRESH_TOKEN_LIFETIME: Final = timedelta(days=90)
-_OFFLINE_LIFETIME: Final = timedelta(hours=1)
-_ONLINE_LIFETIME: Final = timedelta(hours=24)
-
-
-class _Superseded(Exception):  # noqa: N818  # not an error: the store is read again
-    """Somebody else is at it, or was faster."""
-
-
-@dataclass
-class _Lease:
-    """The right to talk to the token endpoint about one session, among all processes."""
-
-    storage: SessionStorage
-    name: str
-    ttl: timedelta
-    holder: str
-
-    async def acquire(self) -> bool:
-        """Take it, or renew it."""
-        return await self.storage.acquire_lease(self.name, self.holder, self.ttl)
-
-    async def renew(self) -> None:
-        """Take it for the whole time again.
-
-        Raises:
-            _Superseded: If somebody else has it by now.
-        """
-        if not await self.acquire():
-            raise _Superseded
-
-    async def release(self) -> None:
-        """Give it up. If that fails, it ends by itself."""
-        try:
-            await self.storage.release_lease(self.name, self.holder)
-        except SessionStorageError as error:
-            _logger.warning("could not release the lease of %r: %s", self.name, error)
-
-
-@dataclass
-class _Rest:
-    """How long Shopify is left alone about one session, after failures."""
-
-    failures: int
-    until: float
 
 
 class AccessTokenStore:
@@ -145,16 +80,14 @@ class AccessTokenStore:
             raise ValueError("refresh_before must lie between 0 and 30 minutes")
         if request_timeout <= timedelta(0):
             raise ValueError("request_timeout must be positive")
-        self._storage = storage
+        self._sessions = Sessions(storage, refresh_before)
+        self._leases = Leases(storage, request_timeout)
+        self._asking = Asking(longest_pause=self._leases.patience / 3)
         self._endpoint = Endpoint(app, http_client, request_timeout)
-        self._refresh_before = refresh_before
-        self._ttl = 2 * request_timeout
-        # Long enough to outlive the lease of a process that died, and to ask oneself.
-        self._patience = (3 * request_timeout).total_seconds()
-        self._flights: dict[str, asyncio.Task[Session | None]] = {}
-        self._rests: dict[str, _Rest] = {}
-        # By session id, the refresh token that Shopify has rejected for good.
-        self._rejected: dict[str, str | None] = {}
+        rooms = (self._sessions, self._leases, self._asking, self._endpoint)
+        self._refresher = Refresher(*rooms)
+        self._exchanger = Exchanger(*rooms)
+        self._flights = Flights()
 
     async def __aenter__(self) -> Self:
         return self
@@ -169,11 +102,7 @@ class AccessTokenStore:
 
     async def aclose(self) -> None:
         """Wait for the refreshes that are under way. The object may be used again afterwards."""
-        loop = asyncio.get_running_loop()
-        while flights := [task for task in self._flights.values() if task.get_loop() is loop]:
-            await asyncio.wait(flights)
-            await asyncio.sleep(0)  # lets their callbacks remove them
-        self._flights.clear()
+        await self._flights.wait()
 
     # --- what is stored ---------------------------------------------------------------------
 
@@ -196,7 +125,8 @@ class AccessTokenStore:
             ValueError: If it does not name a shop.
         """
         session = fresh_session(access_token, forever=True)
-        await self._store(session)
+        await self._sessions.store(session)
+        self._asking.forget(session.id)
         return session
 
     async def load(
@@ -212,7 +142,7 @@ class AccessTokenStore:
         Raises:
             ValueError: If *shop* names no shop, or *user_id* does not fit *mode*.
         """
-        session = await self._read(session_id(shop_domain(shop), mode, user_id))
+        session = await self._sessions.read(session_id(shop_domain(shop), mode, user_id))
         return None if session is None else access_token_from_session(session)
 
     async def delete(
@@ -224,8 +154,8 @@ class AccessTokenStore:
             ValueError: If *shop* names no shop, or *user_id* does not fit *mode*.
         """
         id = session_id(shop_domain(shop), mode, user_id)
-        self._forget(id)
-        if not await self._storage.delete_session(id):
+        self._asking.forget(id)
+        if not await self._sessions.storage.delete_session(id):
             raise SessionStorageUnavailableError(f"could not delete session {id!r}")
 
     async def delete_shop(self, shop: str, installed_before: datetime | None = None) -> None:
@@ -249,37 +179,7 @@ class AccessTokenStore:
         domain = shop_domain(shop)
         if installed_before is not None and installed_before.tzinfo is None:
             raise ValueError("installed_before must be timezone-aware")
-        lease = self._lease(offline_session_id(domain))
-        held = await lease.acquire()
-        if not held:
-            await self._delete_shop(domain, installed_before)  # at once what can be
-            try:
-                await self._wait_for(lease, self._ttl.total_seconds())
-            except TimeoutError:
-                _logger.warning("%s: deleted without the lease", domain)
-        try:
-            await self._delete_shop(domain, installed_before)
-        finally:
-            await lease.release()
-
-    async def _delete_shop(self, domain: str, installed_before: datetime | None) -> None:
-        found = {session.id: session for session in await self._find(domain)}
-        # An index may lag behind; the most important session is read by its key.
-        offline = await self._read(offline_session_id(domain))
-        if offline is not None:
-            found[offline.id] = offline
-        if installed_before is not None:
-            ages = {id: _issued(session) for id, session in found.items()}
-            again = any(issued and issued >= installed_before for issued in ages.values())
-            found = {
-                id: session
-                for id, session in found.items()
-                if (not again if (issued := ages[id]) is None else issued < installed_before)
-            }
-        for id in found:
-            self._forget(id)
-        if not await self._storage.delete_sessions(list(found)):
-            raise SessionStorageUnavailableError(f"could not delete the sessions of {domain!r}")
+        await uninstall(self._sessions, self._leases, self._asking, domain, installed_before)
 
     # --- what is valid ----------------------------------------------------------------------
 
@@ -303,7 +203,9 @@ class AccessTokenStore:
             MalformedTokenResponse: If it has expired and Shopify's answer is not complete.
             ValueError: If *shop* names no shop, or *user_id* does not fit *mode*.
         """
-        session = await self._valid(await self._read(session_id(shop_domain(shop), mode, user_id)))
+        session = await self._valid(
+            await self._sessions.read(session_id(shop_domain(shop), mode, user_id))
+        )
         return None if session is None else access_token_from_session(session)
 
     async def get_or_exchange(self, verified: object, mode: Mode = "offline") -> AccessToken:
@@ -328,8 +230,8 @@ class AccessTokenStore:
         domain = shop_domain(field(verified, "shop"))
         id = session_id(domain, mode, field(verified, "user_id") if mode == "online" else None)
         while True:
-            session = await self._read(id)
-            if session is not None and (session.refresh_token or not self._due(session)):
+            session = await self._sessions.read(id)
+            if session is not None and (session.refresh_token or not self._sessions.due(session)):
                 try:
                     session = await self._valid(session)
                 except ReauthorizationRequired:
@@ -343,9 +245,11 @@ class AccessTokenStore:
                     response=field(verified, "invalid_token_response"),
                 )
             key = f"exchange {id}"
-            theirs = self._flight(key)
+            theirs = self._flights.get(key)
             if theirs is None:
-                mine = self._fly(key, lambda: self._exchange(id, domain, mode, verified))
+                mine = self._flights.start(
+                    key, lambda: self._exchanger.exchange(id, domain, mode, verified)
+                )
                 session = await asyncio.shield(mine)
                 assert session is not None  # an exchange gives one or raises
                 return access_token_from_session(session)
@@ -374,7 +278,7 @@ class AccessTokenStore:
                 time; so is the whole access, if nobody refreshes it before.
         """
         return upkeep.iter_refresh_due(
-            self._read, shops, due=self._due, within=refresh_token_within
+            self._sessions.read, shops, due=self._sessions.due, within=refresh_token_within
         )
 
     async def keep_warm(
@@ -425,326 +329,43 @@ class AccessTokenStore:
 
     async def _refresh_idle(self, shop: str) -> bool:
         id = offline_session_id(shop)
-        session = await self._read(id)
-        if session is None or session.refresh_token is None or not self._due(session):
+        session = await self._sessions.read(id)
+        if session is None or session.refresh_token is None or not self._sessions.due(session):
             return False
-        self._check_can_refresh(session)
-        return await asyncio.shield(self._fly(id, lambda: self._refresh(session))) is not None
+        self._asking.check(session)
+        return (
+            await asyncio.shield(self._flights.start(id, lambda: self._refresher.refresh(session)))
+            is not None
+        )
 
     async def _migrate(self, shop: str) -> bool:
-        session = await self._read(offline_session_id(shop))
+        session = await self._sessions.read(offline_session_id(shop))
         if session is None or session.expires is not None or not session.access_token:
             return False
-        flight = self._fly(f"migrate {session.id}", lambda: self._migrate_alone(session))
+        flight = self._flights.start(
+            f"migrate {session.id}", lambda: self._refresher.migrate(session)
+        )
         return await asyncio.shield(flight) is not None
-
-    async def _migrate_alone(self, seen: Session) -> Session | None:
-        lease = self._lease(seen.id)
-        await self._acquire(lease, seen.shop)
-        try:
-            current = await self._read(seen.id)
-            if current is None or current.expires is not None:
-                return None
-            new = await self._ask(lease, current, lambda: self._endpoint.migrate(current))
-            return await self._commit(new, current, lease)
-        except _Superseded:
-            pass
-        finally:
-            await lease.release()
-        raise TokenRefreshUnavailable("somebody else changes the access token", shop=seen.shop)
 
     # --- one attempt for all callers of this process ------------------------------------------
 
     async def _valid(self, session: Session | None) -> Session | None:
-        if session is None or not self._due(session):
+        if session is None or not self._sessions.due(session):
             return session
         renewable = session.refresh_token is not None or is_client_credentials(session)
-        if _usable(session):
-            if renewable and not self._is_rejected(session) and not self._rest_of(session.id):
-                self._fly(session.id, lambda: self._refresh(session))
+        if usable(session):
+            if (
+                renewable
+                and not self._asking.is_rejected(session)
+                and not self._asking.rest(session.id)
+            ):
+                self._flights.start(session.id, lambda: self._refresher.refresh(session))
             return session
         if not renewable:
             raise ReauthorizationRequired(
                 "the access token has expired and has no refresh token", shop=session.shop
             )
-        self._check_can_refresh(session)
-        return await asyncio.shield(self._fly(session.id, lambda: self._refresh(session)))
-
-    def _check_can_refresh(self, session: Session) -> None:
-        if self._is_rejected(session):
-            raise ReauthorizationRequired(
-                "the refresh token is not valid any more", shop=session.shop
-            )
-        if rest := self._rest_of(session.id):
-            raise TokenRefreshUnavailable(
-                "Shopify gave no access token a moment ago",
-                shop=session.shop,
-                access_token=_still_valid(session),
-                retry_after=timedelta(seconds=rest),
-            )
-
-    def _fly(
-        self, key: str, work: Callable[[], Coroutine[Any, Any, Session | None]]
-    ) -> asyncio.Task[Session | None]:
-        """Return the task that works on *key*, started if there is none.
-
-        It is nobody's: who waits for it does so behind a shield, so that a cancelled caller ends
-        it neither for the others nor between Shopify's answer and the commit.
-        """
-        task = self._flight(key)
-        if task is None:
-            task = self._flights[key] = asyncio.ensure_future(work())
-            task.add_done_callback(lambda task: self._landed(key, task))
-        return task
-
-    def _flight(self, key: str) -> asyncio.Task[Session | None] | None:
-        task = self._flights.get(key)
-        if task is None or task.done() or task.get_loop() is not asyncio.get_running_loop():
-            return None
-        return task
-
-    def _landed(self, key: str, task: asyncio.Task[Session | None]) -> None:
-        if self._flights.get(key) is task:
-            del self._flights[key]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            # Perhaps nobody waits for it. Messages of ours carry no token; others are not shown.
-            ours = isinstance(error, AccessTokenError | SessionStorageError)
-            _logger.warning("%s", error if ours else f"{key}: {type(error).__name__}")
-
-    # --- the refresh, for all processes ---------------------------------------------------------
-
-    async def _refresh(self, seen: Session) -> Session | None:
-        """Return the session that follows *seen*, whoever got it; None if it was deleted."""
-        lease = self._lease(seen.id)
-        deadline = time.monotonic() + self._patience
-        for pause in _pauses():
-            if await lease.acquire():
-                try:
-                    return await self._refresh_alone(lease)
-                except _Superseded:
-                    pass
-                finally:
-                    await lease.release()
-            elif _usable(seen):
-                return seen  # somebody else is at it, and nobody waits
-            if time.monotonic() > deadline:
-                break
-            await asyncio.sleep(pause)
-            session = await self._read(seen.id)
-            if session is None or _usable(session):
-                return session
-        raise TokenRefreshUnavailable(
-            "another process is refreshing the access token", shop=seen.shop
+        self._asking.check(session)
+        return await asyncio.shield(
+            self._flights.start(session.id, lambda: self._refresher.refresh(session))
         )
-
-    async def _refresh_alone(self, lease: _Lease) -> Session | None:
-        current = await self._read(lease.name)
-        if current is None or not self._due(current):
-            return current
-        self._check_can_refresh(current)
-        try:
-            new = await self._ask(lease, current, lambda: self._endpoint.renew(current))
-        except RefreshTokenRejected:
-            new = None
-        if new is not None:
-            return await self._commit(new, current, lease)
-        # It proves nothing until the store has been read again.
-        for pause in (0, _GRACE):
-            await asyncio.sleep(pause)
-            if not has_same_tokens(await self._read(current.id), current):
-                raise _Superseded
-        self._rejected[current.id] = current.refresh_token
-        raise ReauthorizationRequired("Shopify rejects the refresh token", shop=current.shop)
-
-    async def _ask(
-        self, lease: _Lease, current: Session, call: Callable[[], Coroutine[Any, Any, Session]]
-    ) -> Session:
-        """Ask Shopify, a few times if that may help. No connection to the database is held."""
-        attempts = _ATTEMPTS
-        while True:
-            attempts -= 1
-            unavailable: TokenRefreshUnavailable
-            try:
-                new = await call()
-            except MalformedTokenResponse:
-                self._note_failure(current.id, None)
-                raise
-            except TokenRefreshUnavailable as error:
-                unavailable = error
-            else:
-                self._rests.pop(current.id, None)
-                return new
-            pause = _FIRST_PAUSE * 2 ** (_ATTEMPTS - attempts) * random.uniform(0.25, 1)  # noqa: S311
-            wanted = unavailable.retry_after
-            if wanted is not None:
-                pause += wanted.total_seconds()
-            if attempts == 0 or pause > self._patience / 3:
-                self._note_failure(current.id, wanted)
-                unavailable.access_token = _still_valid(current)
-                raise unavailable
-            await asyncio.sleep(pause)
-            await lease.renew()
-
-    async def _commit(self, new: Session, current: Session, lease: _Lease) -> Session | None:
-        """Store *new* in place of *current*, or return the newer one that won.
-
-        Until it is stored, nobody gets it: as long as the new refresh token was never used,
-        Shopify takes the old one again, so whoever comes next recovers if this fails for good.
-        """
-        if not await self._persist(lambda: self._compare_and_store(new, current, lease)):
-            stored = await self._read(new.id)
-            # A write whose answer was lost may have taken place all the same.
-            if not has_same_tokens(stored, new):
-                if stored is None or _usable(stored):
-                    return stored
-                raise _Superseded
-        self._forget(new.id)
-        _logger.info("%s: refreshed the access token", new.shop)
-        return new
-
-    async def _compare_and_store(self, new: Session, current: Session, lease: _Lease) -> bool:
-        # A process that was suspended for longer than its lease must not store what it got before
-        # somebody else asked again.
-        await lease.renew()
-        return await self._storage.compare_and_store(new, current)
-
-    async def _exchange(self, id: str, shop: str, mode: str, verified: object) -> Session:
-        lease = self._lease(id)
-        await self._acquire(lease, shop)
-        try:
-            current = await self._read(id)
-            if current is not None and not self._due(current):
-                return current  # somebody else's, stored while this call waited
-            subject = current or Session(id=id, shop=shop, state="", is_online=mode == "online")
-            new = await self._ask(
-                lease, subject, lambda: self._endpoint.exchange(shop, mode, verified)
-            )
-            if new.id != id:
-                raise MalformedTokenResponse(
-                    "the access token is another user's", shop=shop, fields=("associated_user",)
-                )
-
-            async def store() -> bool:
-                await lease.renew()
-                # Not compared: an exchange ends all earlier refresh tokens, so it wins.
-                await self._store(new)
-                return True
-
-            await self._persist(store)
-            return new
-        except _Superseded:
-            pass
-        finally:
-            await lease.release()
-        raise TokenRefreshUnavailable("another process is exchanging an ID token", shop=shop)
-
-    async def _persist(self, write: Callable[[], Coroutine[Any, Any, bool]]) -> bool:
-        """Store what Shopify has issued, trying again while the backend is down.
-
-        For about half the time of the lease, so that nobody has asked again meanwhile.
-        """
-        deadline = time.monotonic() + self._ttl.total_seconds() / 2
-        for pause in _pauses():
-            try:
-                return await write()
-            except SessionStorageUnavailableError as error:
-                if time.monotonic() + pause > deadline:
-                    raise
-                _logger.warning("could not store a new access token yet: %s", error)
-            await asyncio.sleep(pause)
-        raise AssertionError  # pauses do not end
-
-    # --- leases and failures -------------------------------------------------------------------
-
-    def _lease(self, name: str) -> _Lease:
-        return _Lease(self._storage, name, self._ttl, uuid.uuid4().hex)
-
-    async def _acquire(self, lease: _Lease, shop: str) -> None:
-        try:
-            if not await lease.acquire():
-                await self._wait_for(lease, self._patience)
-            return
-        except TimeoutError:
-            pass
-        raise TokenRefreshUnavailable("another process does not come to an end", shop=shop)
-
-    async def _wait_for(self, lease: _Lease, seconds: float) -> None:
-        deadline = time.monotonic() + seconds
-        for pause in _pauses():
-            await asyncio.sleep(pause)
-            if await lease.acquire():
-                return
-            if time.monotonic() > deadline:
-                raise TimeoutError
-
-    def _note_failure(self, id: str, wanted: timedelta | None) -> None:
-        failures = self._rests[id].failures + 1 if id in self._rests else 1
-        seconds = min(_LONGEST_REST, 2.0 ** min(failures, 10) / 2) * random.uniform(0.5, 1)  # noqa: S311
-        if wanted is not None:
-            seconds = max(seconds, wanted.total_seconds())
-        self._rests[id] = _Rest(failures, time.monotonic() + seconds)
-
-    def _rest_of(self, id: str) -> float:
-        """Return for how many seconds Shopify is to be left alone about a session."""
-        rest = self._rests.get(id)
-        return 0.0 if rest is None else max(0.0, rest.until - time.monotonic())
-
-    def _is_rejected(self, session: Session) -> bool:
-        """Tell whether it is known already that Shopify will not take the refresh token."""
-        ends = session.refresh_token_expires
-        if ends is not None and ends <= datetime.now(UTC):
-            return True
-        return session.id in self._rejected and self._rejected[session.id] == session.refresh_token
-
-    def _forget(self, id: str) -> None:
-        self._rests.pop(id, None)
-        self._rejected.pop(id, None)
-
-    # --- the storage ------------------------------------------------------------------------
-
-    def _due(self, session: Session) -> bool:
-        return session.is_expired(within=self._refresh_before)
-
-    async def _read(self, id: str) -> Session | None:
-        with failures_raised():  # an outage must not look as if nothing were stored
-            session = await self._storage.load_session(id)
-        # What has no access token is an authorization that was never finished.
-        return session if session is not None and session.access_token else None
-
-    async def _find(self, domain: str) -> list[Session]:
-        with failures_raised():
-            return await self._storage.find_sessions_by_shop(domain)
-
-    async def _store(self, session: Session) -> None:
-        if not await self._storage.store_session(session):
-            raise SessionStorageUnavailableError(f"could not store session {session.id!r}")
-        self._forget(session.id)
-
-
-def _usable(session: Session) -> bool:
-    return not session.is_expired(within=_MARGIN)
-
-
-def _still_valid(session: Session) -> AccessToken | None:
-    if not session.access_token or session.is_expired():
-        return None
-    return access_token_from_session(session)
-
-
-def _issued(session: Session) -> datetime | None:
-    """Return when a session's tokens were issued, or None if it does not show."""
-    if session.refresh_token_expires is not None:
-        return session.refresh_token_expires - _REFRESH_TOKEN_LIFETIME
-    if session.expires is None:
-        return None
-    # Those of client credentials live as long as online ones.
-    short = not session.is_online and not is_client_credentials(session)
-    return session.expires - (_OFFLINE_LIFETIME if short else _ONLINE_LIFETIME)
-
-
-def _pauses() -> Iterable[float]:
-    """Give ever longer pauses in seconds, at random, so that processes do not march in step."""
-    longest = 0.05
-    while True:
-        yield random.uniform(longest / 2, longest)  # noqa: S311
-        longest = min(1.0, longest * 1.5)
