@@ -1,9 +1,11 @@
 """A shop, a store and an endpoint for the tests of access tokens."""
 
+import time
+
 import pytest
 import pytest_asyncio
 from shopify_app import ShopifyApp
-from shopify_session_storage.access_tokens import AccessTokenStore, asking
+from shopify_session_storage.access_tokens import AccessTokenStore, asking, lease
 from shopify_session_storage.testing.shopify import FakeShopify
 
 from ..scripted import ScriptedStorage
@@ -13,6 +15,25 @@ from .shops import expire
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
     monkeypatch.setattr(asking, "_FIRST_PAUSE", 0.01)
+
+
+class Clock:
+    """The clocks of a process, which may be stopped for some time: ``ahead``, in seconds."""
+
+    ahead = 0.0
+
+    def monotonic(self):
+        return time.monotonic() + self.ahead
+
+    def time(self):
+        return time.time() + self.ahead
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(lease, "time", clock)
+    return clock
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What the tests of access tokens say about shops."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -7,6 +8,7 @@ from shopify_session_storage.testing.shopify import Fault
 
 ID = "offline_alpha.myshopify.com"
 DOMAIN = "alpha.myshopify.com"
+DEAD = {"error": "invalid_request", "error_description": "needs an active refresh_token"}
 
 
 async def expire(storage, seconds=-60, id=ID, **more):
@@ -19,3 +21,30 @@ async def expire(storage, seconds=-60, id=ID, **more):
 
 def always(**fault):
     return [Fault(**fault)] * 20
+
+
+async def asked(fake, times=1, shop="alpha"):
+    """Wait until the endpoint has been asked so often."""
+    async with asyncio.timeout(10):
+        while fake.requests[f"{shop}.myshopify.com"] < times:
+            await asyncio.sleep(0.001)
+
+
+def set_retry(fake, retry):
+    """Let an old refresh token get the "same" pair again, a "new" one, or none at all: "strict"."""
+    if retry != "strict":
+        fake.retry = retry
+        return
+    standing = fake._standing
+    fake._standing = lambda shop, token: "current" if standing(shop, token) == "current" else None
+
+
+def end_lease(storage, name=ID):
+    """Let the time of a lease be over for the backend."""
+    del storage._process_locks()._leases[name]
+
+
+def aged(token, age):
+    """Return an access token as it was issued *age* ago and has lasted since."""
+    expires = datetime.fromisoformat(token["refresh_token_expires"]) - age
+    return token | {"refresh_token_expires": expires.isoformat()}

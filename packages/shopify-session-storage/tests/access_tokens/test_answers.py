@@ -13,9 +13,8 @@ from shopify_session_storage.access_tokens import (
 )
 from shopify_session_storage.testing.shopify import Fault
 
-from .shops import DOMAIN, ID, always, expire
+from .shops import DEAD, DOMAIN, ID, always, expire
 
-DEAD = {"error": "invalid_request", "error_description": "needs an active refresh_token"}
 SERVED, UNAVAILABLE, FINAL = "served", TokenRefreshUnavailable, ReauthorizationRequired
 
 

@@ -1,6 +1,7 @@
 """The refresh: who gets which token, what is stored, who waits."""
 
 import asyncio
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,11 +12,11 @@ from shopify_session_storage.access_tokens import (
     TokenRefreshUnavailable,
     session_from_access_token,
 )
-from shopify_session_storage.access_tokens.calls import parse_retry_after
+from shopify_session_storage.access_tokens.calls import RefreshTokenRejected, parse_retry_after
 from shopify_session_storage.testing.shopify import Fault
 
 from ..scripted import DriverError, ScriptedStorage, settle
-from .shops import DOMAIN, ID, expire
+from .shops import DOMAIN, ID, asked, end_lease, expire, set_retry
 
 
 @pytest.mark.asyncio
@@ -41,22 +42,24 @@ async def test_a_rejection_is_nothing_if_somebody_else_stored_a_newer_pair(
     newer = session_from_access_token(fake.install("alpha"))
     fake.fail("alpha", Fault(stalled=True, granted=True))
     call = asyncio.create_task(tokens.get("alpha"))
-    while not fake.requests[DOMAIN]:
-        await asyncio.sleep(0.001)
+    await asked(fake)
     await storage.store_session(newer)
     fake.release("alpha")
     assert (await call)["token"] == newer.access_token
 
 
 @pytest.mark.asyncio
-async def test_a_refresh_token_that_has_expired_is_not_even_tried(tokens, storage, fake, expired):
-    await expire(storage, refresh_token_expires=datetime.now(UTC) - timedelta(seconds=1))
-    with pytest.raises(ReauthorizationRequired):
-        await tokens.get("alpha")
-    await expire(storage, 60, refresh_token_expires=datetime.now(UTC) - timedelta(seconds=1))
-    assert (await tokens.get("alpha"))["token"] == expired.access_token
-    await tokens.aclose()
-    assert not fake.requests
+async def test_a_refresh_token_past_its_expiry_is_tried_once(tokens, storage, fake, expired):
+    # The local clock may be wrong; Shopify's is right.
+    past = datetime.now(UTC) - timedelta(days=1)
+    await expire(storage, refresh_token_expires=past)
+    assert (await tokens.get("alpha"))["token"] != expired.access_token
+    fake.uninstall("alpha")
+    await expire(storage, refresh_token_expires=past)
+    for _ in range(3):
+        with pytest.raises(ReauthorizationRequired):
+            await tokens.get("alpha")
+    assert fake.requests[DOMAIN] == 2
 
 
 @pytest.mark.asyncio
@@ -91,8 +94,7 @@ async def test_a_stalled_shop_holds_up_nobody_else(tokens, storage, fake, expire
     await expire(storage, id="offline_beta.myshopify.com")
     fake.fail("alpha", Fault(stalled=True))
     stalled = [asyncio.create_task(tokens.get("alpha")) for _ in range(50)]
-    while not fake.requests[DOMAIN]:
-        await asyncio.sleep(0.001)
+    await asked(fake)
     for _ in range(20):
         assert fake.takes_access_token("beta", (await tokens.get("beta"))["token"])
         await expire(storage, id="offline_beta.myshopify.com")
@@ -182,10 +184,8 @@ async def test_a_dead_holder_keeps_nobody_for_longer_than_its_lease(storage, fak
 async def test_who_lost_its_lease_stores_nothing(tokens, storage, fake, expired):
     fake.fail("alpha", Fault(stalled=True))
     call = asyncio.create_task(tokens.get("alpha"))
-    while not fake.requests[DOMAIN]:
-        await asyncio.sleep(0.001)
-    [(holder, _)] = storage._process_locks()._leases.values()
-    await storage.release_lease(ID, holder)
+    await asked(fake)
+    end_lease(storage)
     await storage.acquire_lease(ID, "another", timedelta(minutes=1))
     fake.release("alpha")
     await settle()
@@ -193,6 +193,82 @@ async def test_who_lost_its_lease_stores_nothing(tokens, storage, fake, expired)
     assert (await storage.load_session(ID)).equals(expired)
     await storage.release_lease(ID, "another")
     assert fake.takes_access_token("alpha", (await call)["token"])
+
+
+@pytest.mark.parametrize("valid", [False, True])
+@pytest.mark.parametrize("retry", ["same", "new", "strict"])
+@pytest.mark.asyncio
+async def test_who_was_stopped_for_longer_than_its_lease_begins_anew(
+    tokens, storage, fake, app, client, expired, clock, retry, valid
+):
+    if valid:
+        await expire(storage, 60)
+    set_retry(fake, retry)
+    fake.fail("alpha", Fault(stalled=True, granted=True))
+    call = asyncio.create_task(tokens.get("alpha"))
+    await asked(fake)
+    clock.ahead += 60
+    end_lease(storage)
+    # Another process asks meanwhile, and dies before it has stored what it got.
+    current = await storage.load_session(ID)
+    with suppress(RefreshTokenRejected):
+        await tokens._endpoint.renew(current)
+    fake.release("alpha")
+    await call
+    await tokens.aclose()
+    stored = await storage.load_session(ID)
+    assert stored.access_token != expired.access_token
+    assert fake.takes_refresh_token("alpha", stored.refresh_token)
+
+
+@pytest.mark.parametrize("retry", ["same", "new", "strict"])
+@pytest.mark.asyncio
+async def test_who_was_stopped_overwrites_nobody(
+    tokens, storage, fake, app, client, expired, clock, retry
+):
+    set_retry(fake, retry)
+    fake.fail("alpha", Fault(stalled=True, granted=True))
+    call = asyncio.create_task(tokens.get("alpha"))
+    await asked(fake)
+    clock.ahead += 60
+    end_lease(storage)
+    other = AccessTokenStore(storage, app, http_client=client)
+    if retry == "strict":
+        with pytest.raises(ReauthorizationRequired):
+            await other.get("alpha")
+    else:
+        await other.get("alpha")
+    fake.release("alpha")
+    got = await call
+    stored = await storage.load_session(ID)
+    assert got["token"] == stored.access_token != expired.access_token
+    assert fake.takes_refresh_token("alpha", stored.refresh_token)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.asyncio
+async def test_a_cancelled_acquire_leaves_no_lease(
+    tokens, storage, fake, expired, moment, monkeypatch
+):
+    acquire = storage._acquire_lease
+    begun = asyncio.Event()
+
+    async def slowly(*lease):
+        if moment == "after":
+            await acquire(*lease)
+        begun.set()
+        await asyncio.sleep(0.05)
+        return await acquire(*lease)
+
+    monkeypatch.setattr(storage, "_acquire_lease", slowly)
+    call = asyncio.create_task(tokens.get("alpha"))
+    await begun.wait()
+    [flight] = tokens._flights._tasks.values()
+    flight.cancel()  # as the end of an event loop does
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    await asyncio.sleep(0.1)
+    assert ID not in storage._process_locks()._leases
 
 
 @pytest.mark.asyncio

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final
 
 from shopify_session_storage.access_tokens.errors import (
@@ -98,9 +98,7 @@ class Asking:
 
     def is_rejected(self, session: Session) -> bool:
         """Tell whether it is known already that Shopify will not take the refresh token."""
-        ends = session.refresh_token_expires
-        if ends is not None and ends <= datetime.now(UTC):
-            return True
+        # Its own expiry proves nothing: the local clock may be wrong, and asking once is cheap.
         return session.id in self._rejected and self._rejected[session.id] == session.refresh_token
 
     def reject(self, session: Session) -> None:

@@ -1,10 +1,28 @@
-"""A new pair in place of the stored one, got by one process at a time."""
+"""A new pair in place of the stored one, got by one process at a time.
+
+1. Take the lease of the session, and read the session again: somebody may have been faster.
+2. Ask Shopify for the pair that follows the stored one, holding no connection to the database.
+3. Renew the lease. Past its deadline it is lost, whatever the backend says: somebody may have had
+   it meanwhile, and may have been given another pair in place of ours.
+4. Store the new pair by comparison, in place of the one that it follows, and release the lease.
+   Who loses the comparison uses the newer pair that won; if nothing is stored any more, the shop
+   has uninstalled, and the new pair is dropped.
+
+Nobody uses a new pair before it is stored. So whoever dies or stalls between 2 and 4 leaves the old
+pair in place, and Shopify takes that again: it answers with the same pair or a newer one, and both
+are right for whoever asked last.
+
+Who has lost the lease with a new pair in hand (3) begins anew and asks again. Should Shopify then
+reject the old refresh token, which is still stored, nobody can have got another pair for it: ours
+is the one that counts, and is stored under the new lease. Without that, a Shopify that takes each
+refresh token once would lose a shop with each process that stalls.
+"""
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 
 from shopify_session_storage.access_tokens.asking import Asking
 from shopify_session_storage.access_tokens.calls import Endpoint, RefreshTokenRejected
@@ -21,6 +39,22 @@ _logger: Final = logging.getLogger("shopify_session_storage.access_tokens")
 
 # After a rejection: whoever replaced the refresh token may be about to store what they got.
 _GRACE: Final = 0.25
+_MIGRATIONS: Final = 3
+
+
+@dataclass
+class _InHand:
+    """What Shopify has issued and is not stored, because the lease was lost."""
+
+    new: Session | None = None
+    follows: Session | None = None
+
+    def put(self, new: Session, follows: Session) -> None:
+        self.new, self.follows = new, follows
+
+    def to_store(self, current: Session | None) -> Session | None:
+        """Return what follows *current*, if it is in hand."""
+        return self.new if has_same_tokens(self.follows, current) else None
 
 
 class Refresher:
@@ -34,40 +68,57 @@ class Refresher:
         self._asking = asking
         self._endpoint = endpoint
 
-    async def refresh(self, seen: Session) -> Session | None:
-        """Return the session that follows *seen*, whoever got it; None if it was deleted."""
+    async def refresh(self, seen: Session, refused: str | None = None) -> Session | None:
+        """Return the session that follows *seen*, whoever got it; None if it was deleted.
+
+        Args:
+            seen: What was stored when the caller read it.
+            refused: Its access token, if Shopify has refused it: then it will not do though it is
+                not due.
+        """
+        hand = _InHand()
+        lost: Session | None = None
         lease = self._leases.of(seen.id)
         deadline = time.monotonic() + self._leases.patience
         for pause in pauses():
             if await lease.acquire():
                 try:
-                    return await self._refresh_alone(lease)
+                    return await self._refresh_alone(lease, hand, refused)
                 except Superseded:
-                    pass
+                    if hand.new is not lost:
+                        # However long this process was stopped, what it holds is to be stored.
+                        lost = hand.new
+                        deadline = time.monotonic() + self._leases.patience
                 finally:
                     await lease.release()
-            elif usable(seen):
+            elif hand.new is None and usable(seen, refused):
                 return seen  # somebody else is at it, and nobody waits
             if time.monotonic() > deadline:
                 break
             await asyncio.sleep(pause)
             session = await self._sessions.read(seen.id)
-            if session is None or usable(session):
+            if session is None:
+                return None
+            if usable(session, refused) and hand.to_store(session) is None:
                 return session
         raise TokenRefreshUnavailable(
             "another process is refreshing the access token", shop=seen.shop
         )
 
-    async def _refresh_alone(self, lease: Lease) -> Session | None:
+    async def _refresh_alone(
+        self, lease: Lease, hand: _InHand, refused: str | None
+    ) -> Session | None:
         current = await self._sessions.read(lease.name)
-        if current is None or not self._sessions.due(current):
+        if current is None or not self._sessions.due(current, refused):
             return current
         self._asking.check(current)
+        new: Session | None
         try:
             new = await self._asking.ask(lease, current, lambda: self._endpoint.renew(current))
         except RefreshTokenRejected:
-            new = None
+            new = hand.to_store(current)
         if new is not None:
+            hand.put(new, current)
             return await self._commit(new, current, lease)
         # It proves nothing until the store has been read again.
         for pause in (0, _GRACE):
@@ -79,20 +130,28 @@ class Refresher:
 
     async def migrate(self, seen: Session) -> Session | None:
         """Return what replaces *seen*, which never expires; None if that does not stand there."""
-        lease = self._leases.of(seen.id)
-        await self._leases.acquire(lease, seen.shop)
-        try:
-            current = await self._sessions.read(seen.id)
-            if current is None or current.expires is not None:
-                return None
-            call: Callable[[], Coroutine[Any, Any, Session]]
-            call = lambda: self._endpoint.migrate(current)  # noqa: E731
-            return await self._commit(await self._asking.ask(lease, current, call), current, lease)
-        except Superseded:
-            pass
-        finally:
-            await lease.release()
+        hand = _InHand()
+        for _ in range(_MIGRATIONS):
+            async with self._leases.held(seen.id, seen.shop) as lease:
+                try:
+                    return await self._migrate_alone(lease, hand)
+                except Superseded:
+                    pass
         raise TokenRefreshUnavailable("somebody else changes the access token", shop=seen.shop)
+
+    async def _migrate_alone(self, lease: Lease, hand: _InHand) -> Session | None:
+        current = await self._sessions.read(lease.name)
+        if current is None or current.expires is not None:
+            return None
+        try:
+            new = await self._asking.ask(lease, current, lambda: self._endpoint.migrate(current))
+        except ReauthorizationRequired:
+            in_hand = hand.to_store(current)
+            if in_hand is None:
+                raise
+            new = in_hand
+        hand.put(new, current)
+        return await self._commit(new, current, lease)
 
     async def _commit(self, new: Session, current: Session, lease: Lease) -> Session | None:
         """Store *new* in place of *current*, or return the newer one that won.
@@ -102,8 +161,6 @@ class Refresher:
         """
 
         async def write() -> bool:
-            # A process that was suspended for longer than its lease must not store what it got
-            # before somebody else asked again.
             await lease.renew()
             return await self._sessions.storage.compare_and_store(new, current)
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 from shopify_session_storage.access_tokens.conversion import (
     AccessToken,
     access_token_from_session,
+    field,
     is_client_credentials,
 )
 from shopify_session_storage.access_tokens.lease import pauses
@@ -41,15 +42,18 @@ class Sessions:
         self.storage = storage
         self._refresh_before = refresh_before
 
-    def due(self, session: Session) -> bool:
-        """Tell whether a token has expired or is about to."""
-        return session.is_expired(within=self._refresh_before)
+    def due(self, session: Session, refused: str | None = None) -> bool:
+        """Tell whether a token has expired, or is about to, or is *refused*."""
+        return session.access_token == refused or session.is_expired(within=self._refresh_before)
+
+    async def load(self, id: str) -> Session | None:
+        """Return what is stored, also an authorization that was never finished."""
+        with failures_raised():  # an outage must not look as if nothing were stored
+            return await self.storage.load_session(id)
 
     async def read(self, id: str) -> Session | None:
         """Return what is stored with an access token."""
-        with failures_raised():  # an outage must not look as if nothing were stored
-            session = await self.storage.load_session(id)
-        # What has no access token is an authorization that was never finished.
+        session = await self.load(id)
         return session if session is not None and session.access_token else None
 
     async def find(self, domain: str) -> list[Session]:
@@ -77,9 +81,30 @@ async def persist(write: Callable[[], Coroutine[Any, Any, bool]], seconds: float
     raise AssertionError  # pauses do not end
 
 
-def usable(session: Session) -> bool:
-    """Tell whether a token can be sent to Shopify now."""
-    return not session.is_expired(within=_MARGIN)
+def usable(session: Session, refused: str | None = None) -> bool:
+    """Tell whether a token can be sent to Shopify now.
+
+    Args:
+        session: Its session.
+        refused: An access token that Shopify does not take.
+    """
+    return session.access_token != refused and not session.is_expired(within=_MARGIN)
+
+
+def secret_of(token: object) -> str:
+    """Return the access token itself of what a caller says that Shopify refused.
+
+    Args:
+        token: An ``AccessToken``, one of Shopify's package, a dict of that shape, or the text that
+            was sent in the header.
+
+    Raises:
+        TypeError: If it is none of these.
+    """
+    secret = token if isinstance(token, str) else field(token, "token")
+    if not isinstance(secret, str):
+        raise TypeError(f"an access token is expected, not {type(token).__name__}")
+    return secret
 
 
 def still_valid(session: Session) -> AccessToken | None:
@@ -90,11 +115,20 @@ def still_valid(session: Session) -> AccessToken | None:
 
 
 def issued(session: Session) -> datetime | None:
-    """Return when a session's tokens were issued, or None if it does not show."""
+    """Return the latest moment at which a session's tokens can have been issued.
+
+    Shopify's package and some layouts round dates down to whole seconds.
+
+    Returns:
+        None if it does not show.
+    """
     if session.refresh_token_expires is not None:
-        return session.refresh_token_expires - _REFRESH_TOKEN_LIFETIME
-    if session.expires is None:
+        ends, lifetime = session.refresh_token_expires, _REFRESH_TOKEN_LIFETIME
+    elif session.expires is not None:
+        # Those of client credentials live as long as online ones.
+        short = not session.is_online and not is_client_credentials(session)
+        ends, lifetime = session.expires, _OFFLINE_LIFETIME if short else _ONLINE_LIFETIME
+    else:
         return None
-    # Those of client credentials live as long as online ones.
-    short = not session.is_online and not is_client_credentials(session)
-    return session.expires - (_OFFLINE_LIFETIME if short else _ONLINE_LIFETIME)
+    rounded = timedelta(milliseconds=1) if ends.microsecond else timedelta(seconds=1)
+    return ends - lifetime + rounded
