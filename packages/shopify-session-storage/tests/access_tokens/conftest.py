@@ -1,7 +1,5 @@
 """A shop, a store and an endpoint for the tests of access tokens."""
 
-import time
-
 import pytest
 import pytest_asyncio
 from shopify_app import ShopifyApp
@@ -9,24 +7,12 @@ from shopify_session_storage.access_tokens import AccessTokenStore, asking, leas
 from shopify_session_storage.testing.shopify import FakeShopify
 
 from ..scripted import ScriptedStorage
-from .shops import expire
+from .shops import Clock, expire
 
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch):
     monkeypatch.setattr(asking, "_FIRST_PAUSE", 0.01)
-
-
-class Clock:
-    """The clocks of a process, which may be stopped for some time: ``ahead``, in seconds."""
-
-    ahead = 0.0
-
-    def monotonic(self):
-        return time.monotonic() + self.ahead
-
-    def time(self):
-        return time.time() + self.ahead
 
 
 @pytest.fixture

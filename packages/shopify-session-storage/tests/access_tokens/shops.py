@@ -1,6 +1,7 @@
 """What the tests of access tokens say about shops."""
 
 import asyncio
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -48,3 +49,15 @@ def aged(token, age):
     """Return an access token as it was issued *age* ago and has lasted since."""
     expires = datetime.fromisoformat(token["refresh_token_expires"]) - age
     return token | {"refresh_token_expires": expires.isoformat()}
+
+
+class Clock:
+    """The clocks of a process, which may be stopped for some time: ``ahead``, in seconds."""
+
+    ahead = 0.0
+
+    def monotonic(self):
+        return time.monotonic() + self.ahead
+
+    def time(self):
+        return time.time() + self.ahead

@@ -2,17 +2,21 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shopify_session_storage import process
 from shopify_session_storage.access_tokens import (
     AccessTokenError,
     AccessTokenStore,
+    lease,
+    refresh,
 )
 from shopify_session_storage.testing.shopify import FakeShopify
 
 from ..scripted import ScriptedStorage, settle
-from .shops import DOMAIN, ID
+from .shops import DOMAIN, ID, Clock, set_retry
 
 
 class InterleavedApp:
@@ -71,7 +75,19 @@ class InterleavedApp:
 
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["get", "exchange", "expire", "uninstall", "delete", "cancel", "pause"]),
+        st.sampled_from(
+            [
+                "get",
+                "refused",
+                "exchange",
+                "expire",
+                "uninstall",
+                "delete",
+                "cancel",
+                "stop",
+                "pause",
+            ]
+        ),
         st.integers(0, 1),
         st.integers(0, 30),
     ),
@@ -84,14 +100,21 @@ STEPS = st.lists(
 @given(
     steps=STEPS,
     delays=st.lists(st.integers(0, 12), max_size=40),
-    retry=st.sampled_from(["same", "new"]),
+    retry=st.sampled_from(["same", "new", "strict"]),
 )
 def test_no_interleaving_ends_with_a_retired_refresh_token(steps, delays, retry):
-    asyncio.run(interleave(steps, delays, retry))
+    clock = Clock()
+    with (
+        mock.patch.object(lease, "time", clock),
+        mock.patch.object(process, "time", clock),
+        mock.patch.object(refresh, "_GRACE", 0.001),
+    ):
+        asyncio.run(interleave(steps, delays, retry, clock))
 
 
-async def interleave(steps, delays, retry):
-    fake = FakeShopify(retry=retry)
+async def interleave(steps, delays, retry, clock):
+    fake = FakeShopify()
+    set_retry(fake, retry)
     app = InterleavedApp(fake, iter(delays))
     calls, webhooks = [], []
     async with ScriptedStorage(max_groups=8) as storage:
@@ -105,6 +128,9 @@ async def interleave(steps, delays, retry):
         async def step(what, tokens):
             if what == "get":
                 await tokens.get("alpha")
+            elif what == "refused":
+                token = await tokens.load("alpha")
+                await tokens.get("alpha", refused=token)
             elif what == "exchange":
                 await tokens.get_or_exchange(fake.verified("alpha"))
             elif what == "uninstall":
@@ -117,6 +143,8 @@ async def interleave(steps, delays, retry):
                 stored = storage.rows.get(ID)
                 if stored is not None:  # in place: no write that could race with others
                     stored.expires = datetime.now(UTC) - timedelta(seconds=60)
+            elif what == "stop":  # both processes, for longer than all that they hold
+                clock.ahead += 600
             elif what == "cancel" and calls:
                 calls[-1].cancel()
                 if calls[-1] in webhooks:  # not answered: Shopify delivers it again
