@@ -23,7 +23,7 @@ from shopify_session_storage.access_tokens.errors import (
     MalformedTokenResponse,
     TokenRefreshUnavailable,
 )
-from shopify_session_storage.access_tokens.fence import Era, Fence, Uninstalled
+from shopify_session_storage.access_tokens.fence import Era, Fence, Uninstalled, UninstalledBefore
 from shopify_session_storage.access_tokens.lease import Lease, Leases, Superseded
 from shopify_session_storage.access_tokens.sessions import Sessions, persist
 from shopify_session_storage.errors import CorruptSessionError
@@ -65,19 +65,23 @@ class Exchanger:
         outrun = False
         for _ in range(_EXCHANGES):
             async with self._leases.held(id, shop) as lease:
-                with suppress(Superseded):
-                    era = await self._fence.enter(shop)
-                    current, readable = await self._load(id)
-                    # Somebody else's, stored while this call waited for the lease.
-                    if not outrun and self._will_do(current, refused):
-                        return current
-                    subject = current or Session(
-                        id=id, shop=shop, state="", is_online=mode == "online"
-                    )
-                    new = await self._ask(lease, subject, mode, verified)
-                    if await self._store(new, current, readable, lease, era):
-                        return new
-                    outrun = True
+                era = await self._fence.enter(shop)
+                with suppress(UninstalledBefore):  # Shopify decides
+                    try:
+                        current, readable = await self._load(id)
+                        # Somebody else's, stored while this call waited for the lease.
+                        if not outrun and self._will_do(current, refused):
+                            return current
+                        subject = current or Session(
+                            id=id, shop=shop, state="", is_online=mode == "online"
+                        )
+                        new = await self._ask(lease, subject, mode, verified)
+                        if await self._store(new, current, readable, lease, era):
+                            return new
+                        outrun = True
+                    except Superseded:
+                        # By whoever has had the lease since: another exchange, or an uninstall.
+                        await era.check()
         raise TokenRefreshUnavailable("others keep changing the access token", shop=shop)
 
     def _will_do(self, session: Session | None, refused: str | None) -> TypeGuard[Session]:
@@ -118,7 +122,11 @@ class Exchanger:
         if not stored and not has_same_tokens((await self._load(new.id))[0], new):
             await era.check()  # it was an uninstall, perhaps
             return False
-        await keep_if_open(self._sessions, era, new)
+        try:
+            await era.check()
+        except (Uninstalled, UninstalledBefore):
+            await self._sessions.storage.compare_and_delete(new)
+            raise
         self._asking.forget(new.id)
         return True
 
@@ -130,16 +138,3 @@ class Exchanger:
             # No reason to lock out a merchant who is there with a valid ID token.
             _logger.warning("exchanging an ID token: %s", error)
             return None, False
-
-
-async def keep_if_open(sessions: Sessions, era: Era, new: Session) -> None:
-    """Remove *new*, which was just stored, if its era has ended.
-
-    Raises:
-        Uninstalled: Or another of :meth:`Era.check`, if so.
-    """
-    try:
-        await era.check()
-    except (Uninstalled, Superseded):
-        await sessions.storage.compare_and_delete(new)
-        raise

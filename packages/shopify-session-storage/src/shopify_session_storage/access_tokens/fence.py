@@ -33,7 +33,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Final
 
-from shopify_session_storage.access_tokens.lease import Deadline, Superseded
+from shopify_session_storage.access_tokens.lease import Deadline
 from shopify_session_storage.storage import SessionStorage
 
 _OPEN: Final = "open"
@@ -48,7 +48,7 @@ class Uninstalled(Exception):  # noqa: N818  # not an error: what has been got i
     """The shop has uninstalled the app meanwhile."""
 
 
-class UninstalledBefore(Superseded):
+class UninstalledBefore(Exception):  # noqa: N818
     """The shop has uninstalled the app at some time, perhaps before this install."""
 
 
@@ -64,12 +64,12 @@ class Era:
         """See that it goes on.
 
         Raises:
-            Uninstalled: If the shop has uninstalled the app meanwhile.
+            Uninstalled: If the shop has uninstalled the app meanwhile, or so much time has passed
+                that it cannot be told.
             UninstalledBefore: If a webhook about an uninstall, perhaps an earlier one, has come.
-            Superseded: If so much time has passed that it cannot be told.
         """
         if self._deadline.passed:
-            raise Superseded
+            raise Uninstalled
         if not await self._fence.take(self._name, _OPEN):
             late = await self._fence.take(self._name, _LATE)
             raise UninstalledBefore if late else Uninstalled

@@ -16,11 +16,11 @@ from shopify_session_storage.access_tokens.conversion import (
     shop_domain,
 )
 from shopify_session_storage.access_tokens.errors import ReauthorizationRequired
-from shopify_session_storage.access_tokens.exchange import Exchanger, keep_if_open
-from shopify_session_storage.access_tokens.fence import Fence, Uninstalled
+from shopify_session_storage.access_tokens.exchange import Exchanger
+from shopify_session_storage.access_tokens.fence import Fence, Uninstalled, UninstalledBefore
 from shopify_session_storage.access_tokens.flights import Flights
 from shopify_session_storage.access_tokens.frames import hides_locals
-from shopify_session_storage.access_tokens.lease import Leases, Superseded
+from shopify_session_storage.access_tokens.lease import Leases
 from shopify_session_storage.access_tokens.refresh import Refresher
 from shopify_session_storage.access_tokens.serving import Serving
 from shopify_session_storage.access_tokens.sessions import Sessions, secret_of
@@ -152,9 +152,11 @@ class AccessTokenStore(AllShops):
         self._asking.forget(session.id)
         try:
             if era is not None:
-                await keep_if_open(self._sessions, era, session)
-        except (Superseded, Uninstalled):
-            pass
+                await era.check()
+        except UninstalledBefore:
+            return session  # issued a moment ago, so it is of the newer install
+        except Uninstalled:
+            await self._sessions.storage.compare_and_delete(session)
         else:
             return session
         raise ReauthorizationRequired(
