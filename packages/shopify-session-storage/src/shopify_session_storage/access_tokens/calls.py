@@ -71,8 +71,9 @@ class Endpoint:
         else:
             # Without its dates: the package would not refresh a token that is valid for another
             # minute, and whether a refresh token has expired is for Shopify to say.
-            token = dict(access_token_from_session(session))
-            token |= {"expires": None, "refresh_token_expires": None}
+            token = replace(
+                access_token_from_session(session), expires=None, refresh_token_expires=None
+            )
             result = await self._call(session.shop, self._method(_REFRESH), token)
         if not field(result, "ok"):
             failure = read_failure(result)

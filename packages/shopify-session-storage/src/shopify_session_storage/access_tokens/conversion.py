@@ -5,11 +5,14 @@ the full domain and datetimes. Objects are taken by shape: a dataclass or a dict
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, Final
 
 from shopify_session_storage.access_tokens.errors import MalformedTokenResponse
+from shopify_session_storage.access_tokens.tokens import (
+    AccessToken as AccessToken,  # for the modules that took it from here
+)
+from shopify_session_storage.access_tokens.tokens import ClientCredentialsToken, User
 from shopify_session_storage.checks import check_session
 from shopify_session_storage.errors import InvalidSessionError
 from shopify_session_storage.ids import offline_session_id, online_session_id, sanitize_shop
@@ -27,26 +30,12 @@ _USER_FIELDS: Final = (
 )
 
 
-class AccessToken(dict[str, Any]):
-    """An access token in the shape that Shopify's package takes and gives.
-
-    A dict with the keys ``shop`` (without ``.myshopify.com``), ``token``, ``expires`` (ISO 8601 in
-    UTC, or None), ``scope``, ``access_mode`` (``"online"`` or ``"offline"``) and ``user``, and but
-    for client credentials ``refresh_token`` and ``refresh_token_expires``. Its ``repr()`` and
-    ``str()`` show no token.
-    """
-
-    def __repr__(self) -> str:
-        return (
-            f"<AccessToken shop={self.get('shop')!r} access_mode={self.get('access_mode')!r} "
-            f"expires={self.get('expires')!r}>"
-        )
-
-
 def field(given: object, name: str, default: Any = None) -> Any:
     """Return a field of a dataclass or a dict."""
     if isinstance(given, Mapping):
         return given.get(name, default)
+    if isinstance(given, AccessToken) and name not in given:
+        return default
     return getattr(given, name, default)
 
 
@@ -151,21 +140,22 @@ def session_from_access_token(token: object) -> Session:
 
 def access_token_from_session(session: Session) -> AccessToken:
     """Return the access token that *session* keeps, in the shape of Shopify's package."""
-    token = AccessToken(
+    info = session.online_access_info
+    user = None
+    if info is not None:
+        theirs = {name: getattr(info.associated_user, name) for name in _USER_FIELDS}
+        user = User(**theirs, scope=info.associated_user_scope)
+    kind = ClientCredentialsToken if is_client_credentials(session) else AccessToken
+    return kind(
         shop=shop_name(session.shop),
         token=session.access_token,
         expires=_iso(session.expires),
         scope=session.scope,
         access_mode="online" if session.is_online else "offline",
-        user=None,
+        refresh_token=session.refresh_token,
+        refresh_token_expires=_iso(session.refresh_token_expires),
+        user=user,
     )
-    if not is_client_credentials(session):
-        token["refresh_token"] = session.refresh_token
-        token["refresh_token_expires"] = _iso(session.refresh_token_expires)
-    info = session.online_access_info
-    if info is not None:
-        token["user"] = asdict(info.associated_user) | {"scope": info.associated_user_scope}
-    return token
 
 
 def is_client_credentials(session: Session) -> bool:

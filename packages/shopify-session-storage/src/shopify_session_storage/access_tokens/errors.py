@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Any
 
+from shopify_session_storage.access_tokens.tokens import AccessToken
+
 
 class AccessTokenError(Exception):
     """Base of every error about an access token.
@@ -40,7 +42,7 @@ class TokenRefreshUnavailable(AccessTokenError):  # noqa: N818  # a state, not a
         *,
         shop: str,
         response: Any = None,
-        access_token: dict[str, Any] | None = None,
+        access_token: AccessToken | None = None,
         retry_after: timedelta | None = None,
     ) -> None:
         super().__init__(message, shop=shop, response=response)
