@@ -15,6 +15,8 @@ from shopify_session_storage.access_tokens.errors import (
     AccessTokenError,
     MalformedTokenResponse,
     ReauthorizationRequired,
+    RequestNotVerified,
+    ShopUnavailable,
     TokenRefreshUnavailable,
 )
 from shopify_session_storage.access_tokens.store import AccessTokenStore
@@ -29,6 +31,8 @@ __all__ = [
     "ReauthorizationRequired",
     "RefreshDue",
     "Report",
+    "RequestNotVerified",
+    "ShopUnavailable",
     "TokenRefreshUnavailable",
     "User",
     "access_token_from_session",

@@ -31,6 +31,7 @@ from shopify_session_storage.access_tokens.errors import (
     MalformedTokenResponse,
     TokenRefreshUnavailable,
 )
+from shopify_session_storage.access_tokens.frames import hides_locals
 from shopify_session_storage.ids import sanitize_shop
 from shopify_session_storage.session import Session
 
@@ -56,6 +57,7 @@ def granted(shop: str, result: object, *, like: Session | None = None) -> Sessio
     return fresh_session(token, like=like)
 
 
+@hides_locals
 def fresh_session(token: object, *, like: Session | None = None, forever: bool = False) -> Session:
     """Return the session of a token that was just issued, after a look at everything in it.
 

@@ -29,6 +29,7 @@ from shopify_session_storage.access_tokens.errors import (
     TokenRefreshUnavailable,
 )
 from shopify_session_storage.access_tokens.expiring import post, post_sync, request_body
+from shopify_session_storage.access_tokens.frames import hides_locals
 from shopify_session_storage.session import Session
 
 __all__ = ["Endpoint", "RefreshTokenRejected", "fresh_session", "parse_retry_after"]
@@ -59,6 +60,7 @@ class Endpoint:
         self.http_client = http_client
         self._timeout = timeout
 
+    @hides_locals
     async def renew(self, session: Session) -> Session:
         """Return the session that follows *session*.
 
@@ -84,6 +86,7 @@ class Endpoint:
         # A refresh changes no scopes, and an app without any could not do anything.
         return renewed if renewed.scope else replace(renewed, scope=session.scope)
 
+    @hides_locals
     async def exchange(self, shop: str, mode: str, verified: object) -> Session:
         """Return the session that an ID token is worth.
 
@@ -114,6 +117,7 @@ class Endpoint:
             raise malformed(shop, "access_mode")
         return session
 
+    @hides_locals
     async def migrate(self, session: Session) -> Session:
         """Return the session with an expiring token that Shopify gives for one without expiry.
 

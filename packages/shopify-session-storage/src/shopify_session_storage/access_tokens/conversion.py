@@ -8,7 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from shopify_session_storage.access_tokens.errors import MalformedTokenResponse
+from shopify_session_storage.access_tokens.errors import (
+    MalformedTokenResponse,
+    RequestNotVerified,
+)
+from shopify_session_storage.access_tokens.frames import hides_locals
 from shopify_session_storage.access_tokens.tokens import (
     AccessToken as AccessToken,  # for the modules that took it from here
 )
@@ -37,6 +41,30 @@ def field(given: object, name: str, default: Any = None) -> Any:
     if isinstance(given, AccessToken) and name not in given:
         return default
     return getattr(given, name, default)
+
+
+def check_verified(verified: object) -> None:
+    """Check what is to be the result of ``verify_app_home_req()`` or one of its kin.
+
+    Raises:
+        TypeError: If it is something else.
+        RequestNotVerified: If it says that the request is not verified, with the package's reason
+            and response.
+    """
+    nothing = object()
+    ok = field(verified, "ok", nothing)
+    if ok is nothing or field(verified, "shop", nothing) is nothing:
+        raise TypeError(
+            "verified must be the result of verify_app_home_req() or one of its kin, "
+            f"not a {type(verified).__name__}"
+        )
+    if not ok:
+        log = field(verified, "log")
+        raise RequestNotVerified(
+            str(field(log, "code", "unknown")),
+            str(field(log, "detail", "Shopify's package did not verify it.")),
+            response=field(verified, "response"),
+        )
 
 
 def shop_domain(shop: str | None) -> str:
@@ -71,6 +99,7 @@ def session_id(domain: str, mode: str, user_id: int | str | None) -> str:
     return offline_session_id(domain) if user_id is None else online_session_id(domain, user_id)
 
 
+@hides_locals
 def session_from_access_token(token: object) -> Session:
     """Return the session that keeps *token*.
 
