@@ -1,19 +1,19 @@
 """What an answer of Shopify's token endpoint means.
 
-| answer of the token endpoint to a refresh | verdict |
-| --- | --- |
-| 200, complete | the new pair |
-| 200 without ``scope`` | the new pair; the scope stays as it was |
-| 200, anything else missing, empty, expired or of the wrong type; no JSON | malformed |
-| 400 or 401 ``invalid_grant`` | rejected |
-| 401 ``invalid_request`` | rejected: this is how a dead refresh token is answered |
-| 400 or 401 ``invalid_client`` | unavailable: the app's own credentials are wrong, not the token |
-| 429 | unavailable, for as long as ``Retry-After`` says |
-| 5xx, also 520 | unavailable |
-| any other status | unavailable |
-| no answer, a lost connection | unavailable |
+| answer to a refresh | verdict | requests |
+| --- | --- | --- |
+| 200, complete | stored | 1 |
+| 200 without `scope` | scope kept | 1 |
+| 200 without another field, with one that cannot be, or no JSON | malformed | 1 |
+| 400 or 401 `invalid_grant`, 401 `invalid_request` | rejected | 1 |
+| 402, 403, 404, 423 | shop unavailable | 1 |
+| 429 | unavailable for a while | 1 |
+| 500 to 504 | unavailable | 3 |
+| any other 5xx, no answer, a lost connection | unavailable | 1 |
+| 400 or 401 `invalid_client`, any other status | unavailable | 1 |
 
-Rejected is final, once the store has been read again; the rest may pass.
+Rejected is final, once the store has been read again; the rest may pass. The table is written by
+the tests, from what they see.
 """
 
 import math
@@ -29,6 +29,7 @@ from shopify_session_storage.access_tokens.conversion import (
 )
 from shopify_session_storage.access_tokens.errors import (
     MalformedTokenResponse,
+    ShopUnavailable,
     TokenRefreshUnavailable,
 )
 from shopify_session_storage.access_tokens.frames import hides_locals
@@ -36,6 +37,20 @@ from shopify_session_storage.ids import sanitize_shop
 from shopify_session_storage.session import Session
 
 _LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
+
+# Shopify documents 60 minutes, 24 hours for online tokens, and 90 days. What lives much longer was
+# counted in another unit.
+_LONGEST_ACCESS: Final = timedelta(days=31)
+_LONGEST_REFRESH: Final = timedelta(days=2 * 366)
+_REFRESH_TOKEN_LIFETIME: Final = timedelta(days=90)
+_LONGEST_DOCUMENTED: Final = timedelta(hours=24)
+
+# Payment required, forbidden, not found, locked: not a matter of seconds.
+_SHOP_UNAVAILABLE: Final = (402, 403, 404, 423)
+_SHOP_REST: Final = timedelta(minutes=15)
+
+# How Shopify says that an app gets no client credentials for a shop; its package has no codes.
+_NO_CLIENT_CREDENTIALS: Final = ("error: shop_not_permitted", "error: app_not_installed")
 
 
 @dataclass(frozen=True)
@@ -47,14 +62,32 @@ class Failure:
     status: int | None
     retry_after: timedelta | None
     response: Any
+    requests: int
 
 
 def granted(shop: str, result: object, *, like: Session | None = None) -> Session:
-    """Return the session that a result of Shopify's package grants for *shop*."""
+    """Return the session that a result of Shopify's package grants for *shop*.
+
+    Raises:
+        MalformedTokenResponse: If it is not complete, or cannot be.
+    """
     token = field(result, "access_token")
-    if token is None or sanitize_shop(str(field(token, "shop"))) != shop:
-        raise malformed(shop, "access_token" if token is None else "shop")
-    return fresh_session(token, like=like)
+    try:
+        if token is None or sanitize_shop(str(field(token, "shop"))) != shop:
+            raise malformed(shop, "access_token" if token is None else "shop")
+        session = fresh_session(token, like=like)
+        now = datetime.now(UTC)
+        lives = (
+            ("expires_in", session.expires, _LONGEST_ACCESS),
+            ("refresh_token_expires_in", session.refresh_token_expires, _LONGEST_REFRESH),
+        )
+        wrong = [name for name, ends, most in lives if ends is not None and ends - now > most]
+        if wrong:
+            raise malformed(shop, *wrong)
+    except MalformedTokenResponse as error:
+        error.status = 200
+        raise
+    return session
 
 
 @hides_locals
@@ -78,8 +111,8 @@ def fresh_session(token: object, *, like: Session | None = None, forever: bool =
     # The package turns a missing lifetime into one of zero seconds, or into None.
     if (not forever) if session.expires is None else session.expires <= now:
         wrong.append("expires_in")
-    if is_client_credentials(session) and _has(token, "refresh_token"):
-        wrong.append("refresh_token")
+    if not session.is_online and session.refresh_token is None and session.expires is not None:
+        wrong += [] if is_client_credentials(session) else ["refresh_token"]
     if session.refresh_token is not None:
         expires = session.refresh_token_expires
         if expires is None or expires <= now:
@@ -89,26 +122,28 @@ def fresh_session(token: object, *, like: Session | None = None, forever: bool =
     return session
 
 
-def _has(given: object, name: str) -> bool:
-    missing = object()
-    return field(given, name, missing) is not missing
-
-
 def malformed(shop: str, *fields: str) -> MalformedTokenResponse:
     """Return the error for an answer without some fields, or with ones that cannot be."""
     return MalformedTokenResponse(
-        f"Shopify's answer is not complete: {', '.join(fields)}", shop=shop, fields=fields
+        f"Shopify's answer is not complete: {', '.join(fields)}",
+        shop=shop,
+        fields=fields,
     )
 
 
 def unavailable(shop: str, failure: Failure) -> TokenRefreshUnavailable:
-    """Return the error for a failure that may pass."""
+    """Return the error for a failure that is not the token's."""
+    closed = failure.status in _SHOP_UNAVAILABLE
+    kind = ShopUnavailable if closed else TokenRefreshUnavailable
+    said = "Shopify does not serve this shop" if closed else "Shopify gave no access token"
     status = "" if not failure.status else f", status {failure.status}"
-    return TokenRefreshUnavailable(
-        f"Shopify gave no access token ({failure.code}{status})",
+    return kind(
+        f"{said} ({failure.code}{status})",
         shop=shop,
         response=failure.response,
-        retry_after=failure.retry_after,
+        status=failure.status,
+        retry_after=failure.retry_after or (_SHOP_REST if closed else None),
+        requests=failure.requests,
     )
 
 
@@ -119,24 +154,47 @@ def rejects_refresh_token(failure: Failure) -> bool:
     if failure.code in ("invalid_grant", "refresh_token_expired"):
         return True
     # The package has no code for it; its detail quotes the error that Shopify names.
-    return failure.status == 401 and "error: invalid_request" in failure.detail
+    if failure.status == 401 and "error: invalid_request" in failure.detail:
+        return True
+    return any(error in failure.detail for error in _NO_CLIENT_CREDENTIALS)
 
 
 def read_failure(result: object) -> Failure:
     """Read the result of a call that did not succeed."""
     log = field(result, "log")
-    sent = field(result, "http_logs") or [None]
-    answer = field(sent[-1], "res")
-    headers = field(answer, "headers") or {}
+    status, headers = last_answer(result)
     return Failure(
         code=str(field(log, "code", "unknown")),
         detail=str(field(log, "detail", "")),
-        status=field(answer, "status") or None,
-        retry_after=parse_retry_after(
-            next((value for name, value in headers.items() if name.lower() == "retry-after"), None)
-        ),
+        status=status,
+        retry_after=parse_retry_after(headers.get("retry-after")),
         response=field(result, "response"),
+        requests=max(1, len(field(result, "http_logs") or ())),
     )
+
+
+def last_answer(result: object) -> tuple[int | None, dict[str, str]]:
+    """Return the status and the headers, named in lower case, of the last answer of a call."""
+    sent = field(result, "http_logs") or [None]
+    answer = field(sent[-1], "res")
+    headers = field(answer, "headers") or {}
+    return field(answer, "status") or None, {k.lower(): v for k, v in headers.items()}
+
+
+def is_due(session: Session, refresh_before: timedelta) -> bool:
+    """Tell whether it is time for the next access token.
+
+    That is *refresh_before* its end; but for a token that lives shorter than twice that, half its
+    life before: else each call would refresh it. A session does not say when it was issued: what
+    Shopify documents about its refresh token does.
+    """
+    if session.expires is None:
+        return False
+    if session.refresh_token_expires is not None:
+        life = session.expires - (session.refresh_token_expires - _REFRESH_TOKEN_LIFETIME)
+        if timedelta(0) < life <= _LONGEST_DOCUMENTED:
+            refresh_before = min(refresh_before, life / 2)
+    return session.is_expired(within=refresh_before)
 
 
 def parse_retry_after(value: str | None) -> timedelta | None:

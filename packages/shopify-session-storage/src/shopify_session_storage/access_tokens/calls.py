@@ -40,7 +40,11 @@ _CLIENT_CREDENTIALS: Final = "exchange_using_client_credentials"
 
 
 class RefreshTokenRejected(Exception):  # noqa: N818  # not an error yet: the store is read again
-    """Shopify does not take this refresh token."""
+    """Shopify does not take this refresh token, says the answer with ``status``."""
+
+    def __init__(self, status: int | None = None) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 class Endpoint:
@@ -80,7 +84,7 @@ class Endpoint:
         if not field(result, "ok"):
             failure = read_failure(result)
             if rejects_refresh_token(failure):
-                raise RefreshTokenRejected
+                raise RefreshTokenRejected(failure.status)
             raise unavailable(session.shop, failure)
         renewed = granted(session.shop, result, like=session)
         # A refresh changes no scopes, and an app without any could not do anything.
@@ -105,7 +109,10 @@ class Endpoint:
             failure = read_failure(result)
             if failure.code == "invalid_subject_token":
                 raise ReauthorizationRequired(
-                    "the ID token is not valid", shop=shop, response=failure.response
+                    "the ID token is not valid",
+                    shop=shop,
+                    response=failure.response,
+                    status=failure.status,
                 )
             if failure.code == "configuration_error":
                 raise AccessTokenError(
@@ -136,7 +143,9 @@ class Endpoint:
         if not field(result, "ok"):
             failure = read_failure(result)
             if failure.code in ("invalid_subject_token", "invalid_grant"):
-                raise ReauthorizationRequired("the access token is not valid", shop=session.shop)
+                raise ReauthorizationRequired(
+                    "the access token is not valid", shop=session.shop, status=failure.status
+                )
             raise unavailable(session.shop, failure)
         return granted(session.shop, result, like=session)
 
@@ -159,7 +168,9 @@ class Endpoint:
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
             # The package reads a 200 without looking at it first.
             problem = MalformedTokenResponse(
-                f"Shopify's answer could not be read ({type(error).__name__})", shop=shop
+                f"Shopify's answer could not be read ({type(error).__name__})",
+                shop=shop,
+                status=200,
             )
         except Exception as error:  # whatever an HTTP client raises
             problem = TokenRefreshUnavailable(

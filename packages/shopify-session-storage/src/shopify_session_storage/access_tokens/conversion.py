@@ -22,6 +22,9 @@ from shopify_session_storage.errors import InvalidSessionError
 from shopify_session_storage.ids import offline_session_id, online_session_id, sanitize_shop
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
 
+# The state of a session whose token came from client credentials.
+CLIENT_CREDENTIALS: Final = "client_credentials"
+
 _USER_FIELDS: Final = (
     "id",
     "first_name",
@@ -157,6 +160,8 @@ def session_from_access_token(token: object) -> Session:
         refresh_token_expires=refresh_expires,
         online_access_info=info,
     )
+    if _came_from_client_credentials(token, session):
+        session.state = CLIENT_CREDENTIALS
     problem = None
     try:
         check_session(session)
@@ -188,8 +193,19 @@ def access_token_from_session(session: Session) -> AccessToken:
 
 
 def is_client_credentials(session: Session) -> bool:
-    """Tell whether the token came from client credentials: it expires, with no refresh token."""
-    return not session.is_online and session.expires is not None and session.refresh_token is None
+    """Tell whether the token came from client credentials, and is renewed with them.
+
+    Its row says so in ``state``: an expiring token whose refresh token somebody lost, as old
+    adapters did, looks the same otherwise.
+    """
+    return session.state == CLIENT_CREDENTIALS and session.refresh_token is None
+
+
+def _came_from_client_credentials(token: object, session: Session) -> bool:
+    # They are what has no refresh token, not even None.
+    nothing = object()
+    lacks = field(token, "refresh_token", nothing) is nothing
+    return lacks and not session.is_online and session.expires is not None
 
 
 def _secret(token: object, name: str, called: str, wrong: list[str]) -> str | None:
