@@ -3,19 +3,22 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Final
 
 from shopify_session_storage.access_tokens.answers import (
     fresh_session,
     granted,
+    last_answer,
     malformed,
     parse_retry_after,
     read_failure,
     rejects_refresh_token,
     unavailable,
 )
+from shopify_session_storage.access_tokens.breaker import Breaker
+from shopify_session_storage.access_tokens.clock import ClockCheck
 from shopify_session_storage.access_tokens.conversion import (
     access_token_from_session,
     field,
@@ -51,7 +54,8 @@ class Endpoint:
     """Shopify's token endpoint, reached through the methods of Shopify's package.
 
     Each method makes one call of the package, which may send up to three requests, and raises
-    TokenRefreshUnavailable or MalformedTokenResponse, and what else it says.
+    TokenRefreshUnavailable or MalformedTokenResponse, and what else it says. While the endpoint
+    fails for many shops, most calls raise TokenRefreshUnavailable without a request.
 
     Args:
         app: A ``ShopifyApp``, or anything with its methods, sync or async.
@@ -63,6 +67,8 @@ class Endpoint:
         self.app = app
         self.http_client = http_client
         self._timeout = timeout
+        self._breaker = Breaker()
+        self._clock = ClockCheck()
 
     @hides_locals
     async def renew(self, session: Session) -> Session:
@@ -154,28 +160,41 @@ class Endpoint:
     ) -> object:
         if self.http_client is not None:
             options["http_client"] = self.http_client
+        if rest := self._breaker.ask():
+            raise TokenRefreshUnavailable(
+                "Shopify's token endpoint fails for many shops",
+                shop=shop,
+                retry_after=timedelta(seconds=rest),
+                requests=0,
+            )
+        asked = datetime.now(UTC)
+        answered: bool | None = None
         problem: AccessTokenError
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):
-                if iscoroutinefunction(method):
-                    return await method(*args, **options)
-                # A sync call blocks, so it gets a thread. It cannot be stopped there: after the
-                # timeout its answer is lost, as if it had been lost on the way.
-                result = await asyncio.to_thread(method, *args, **options)
-                return await result if isawaitable(result) else result
+                result = await _run(method, args, options)
+            status, headers = last_answer(result)
+            self._clock.look(headers.get("date"), asked)
+            answered = bool(field(result, "ok")) or (status is not None and status < 500)
+            return result
         except TimeoutError:
+            answered = False
             problem = TokenRefreshUnavailable("Shopify did not answer in time", shop=shop)
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
             # The package reads a 200 without looking at it first.
+            answered = True
             problem = MalformedTokenResponse(
                 f"Shopify's answer could not be read ({type(error).__name__})",
                 shop=shop,
                 status=200,
             )
         except Exception as error:  # whatever an HTTP client raises
+            answered = False
             problem = TokenRefreshUnavailable(
                 f"Shopify could not be asked ({type(error).__name__})", shop=shop
             )
+        finally:
+            self._breaker.tell(shop, answered=answered)
         # Not inside a handler: the context of the new error would be one that may hold the answer.
         raise problem
 
@@ -188,3 +207,12 @@ class Endpoint:
         if method is None:
             raise TypeError(f"app has no method {name}() or {name}_async()")
         return method  # type: ignore[no-any-return]
+
+
+async def _run(method: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    if iscoroutinefunction(method):
+        return await method(*args, **options)
+    # A sync call blocks, so it gets a thread. It cannot be stopped there: after the timeout its
+    # answer is lost, as if it had been lost on the way.
+    result = await asyncio.to_thread(method, *args, **options)
+    return await result if isawaitable(result) else result

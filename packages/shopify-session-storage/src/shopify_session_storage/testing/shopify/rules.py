@@ -107,7 +107,7 @@ class TokenRules:
             if token not in access:
                 return False
             expires = access[token]
-            return expires is None or expires > self._now()
+            return expires is None or expires > self.now()
 
     def answer(self, shop: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Answer one request to *shop*, as it is without faults and without HTTP.
@@ -160,11 +160,11 @@ class TokenRules:
             assert shop.current is not None
             return dict(shop.current)
         if standing == "current":
-            shop.previous, shop.rotated = token, self._now()
+            shop.previous, shop.rotated = token, self.now()
         return self._new_pair(domain)
 
     def _standing(self, shop: _Shop, token: str | None) -> str | None:
-        now = self._now()
+        now = self.now()
         if shop.current is None or shop.current_expires is None or token is None:
             return None
         if token == shop.current["refresh_token"]:
@@ -182,7 +182,7 @@ class TokenRules:
 
     def _new_pair(self, domain: str) -> dict[str, Any]:
         shop = self._shops[domain]
-        shop.current_expires = self._now() + self.refresh_token_lifetime
+        shop.current_expires = self.now() + self.refresh_token_lifetime
         shop.current = {
             "access_token": self._new_access_token(domain, self.access_token_lifetime),
             "scope": self.scope,
@@ -214,10 +214,11 @@ class TokenRules:
         self, domain: str, lifetime: timedelta | None, kind: str = "shpat"
     ) -> str:
         token = f"{kind}_{secrets.token_hex(16)}"
-        self._shops[domain].access[token] = None if lifetime is None else self._now() + lifetime
+        self._shops[domain].access[token] = None if lifetime is None else self.now() + lifetime
         return token
 
-    def _now(self) -> datetime:
+    def now(self) -> datetime:
+        """Return what time it is for the endpoint."""
         return datetime.now(UTC) + self._later
 
 

@@ -85,6 +85,10 @@ def handler(fake: "FakeShopify") -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(data)
 
+        def date_time_string(self, timestamp: float | None = None) -> str:
+            moment = fake.now().timestamp() if timestamp is None else timestamp
+            return super().date_time_string(int(moment))
+
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
