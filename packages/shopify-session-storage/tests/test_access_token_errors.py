@@ -20,8 +20,8 @@ from shopify_session_storage.access_tokens import (
     access_token_from_session,
     session_from_access_token,
 )
+from shopify_session_storage.access_tokens.arguments import check_verified
 from shopify_session_storage.access_tokens.calls import Endpoint
-from shopify_session_storage.access_tokens.conversion import check_verified
 from shopify_session_storage.testing import FakeShopify, Fault
 
 DOMAIN = "alpha.myshopify.com"

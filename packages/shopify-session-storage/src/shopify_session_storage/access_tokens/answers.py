@@ -91,19 +91,27 @@ def granted(shop: str, result: object, *, like: Session | None = None) -> Sessio
 
 
 @hides_locals
-def fresh_session(token: object, *, like: Session | None = None, forever: bool = False) -> Session:
+def fresh_session(
+    token: object,
+    *,
+    shop: str | None = None,
+    like: Session | None = None,
+    forever: bool = False,
+) -> Session:
     """Return the session of a token that was just issued, after a look at everything in it.
 
     Args:
-        token: The token.
+        token: The token, as :func:`session_from_access_token` takes it.
+        shop: The shop, if the token does not name it.
         like: The session that it renews, if it renews one.
         forever: Whether a token that never expires will do, too.
 
     Raises:
         MalformedTokenResponse: If it is not complete, or not valid now.
-        ValueError: If it does not name a shop.
+        TypeError: If it is no access token.
+        ValueError: If it does not name a shop, or names another one.
     """
-    session = session_from_access_token(token)
+    session = session_from_access_token(token, shop=shop)
     now = datetime.now(UTC)
     wrong = []
     if like is not None and session.id != like.id:

@@ -1,9 +1,9 @@
 """The one request that Shopify's package has no call for: an expiring token for one that is not."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from shopify_session_storage.access_tokens.conversion import field
+from shopify_session_storage.access_tokens.arguments import field
+from shopify_session_storage.access_tokens.code_grant import from_answer
 
 _OFFLINE_TOKEN: Final = "urn:shopify:params:oauth:token-type:offline-access-token"  # noqa: S105
 _HEADERS: Final = {"Accept": "application/json"}
@@ -53,19 +53,5 @@ def _read(shop: str, answer: Any) -> dict[str, Any]:
         except (ValueError, AttributeError):
             code = "unknown_error"
         return result | {"log": {"code": code}}
-    now = datetime.now(UTC)
-    given = answer.json()
-    result["access_token"] = {
-        "shop": shop,
-        "token": given.get("access_token"),
-        "expires": _after(now, given.get("expires_in")),
-        "scope": given.get("scope"),
-        "access_mode": "offline",
-        "refresh_token": given.get("refresh_token"),
-        "refresh_token_expires": _after(now, given.get("refresh_token_expires_in")),
-    }
+    result["access_token"] = from_answer({"access_token": None} | answer.json(), shop)
     return result
-
-
-def _after(now: datetime, seconds: float | None) -> str | None:
-    return None if seconds is None else (now + timedelta(seconds=seconds)).isoformat()

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, I
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from shopify_session_storage.access_tokens.conversion import shop_domain
+from shopify_session_storage.access_tokens.arguments import shop_domain
 from shopify_session_storage.access_tokens.pace import at_pace, check_per_second
 from shopify_session_storage.access_tokens.reports import Reason, RefreshDue, Report, kept
 from shopify_session_storage.ids import offline_session_id

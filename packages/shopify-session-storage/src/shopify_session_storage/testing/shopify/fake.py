@@ -5,7 +5,7 @@ from collections import Counter, defaultdict, deque
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from shopify_session_storage.access_tokens.conversion import shop_domain, shop_name
+from shopify_session_storage.access_tokens.arguments import shop_domain, shop_name
 from shopify_session_storage.testing.shopify.clients import client_for, sync_client_for
 from shopify_session_storage.testing.shopify.id_tokens import claims_of, sign
 from shopify_session_storage.testing.shopify.rules import TokenRules

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
-from shopify_session_storage.access_tokens.conversion import shop_domain, shop_name
+from shopify_session_storage.access_tokens.arguments import shop_domain, shop_name
 from shopify_session_storage.testing.shopify.id_tokens import user_of
 
 _TOKEN_EXCHANGE: Final = "urn:ietf:params:oauth:grant-type:token-exchange"
