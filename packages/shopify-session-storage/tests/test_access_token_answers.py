@@ -8,7 +8,7 @@ import asyncio
 import os
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -279,40 +279,38 @@ async def test_client_credentials_that_are_refused_for_good(endpoint, fake):
 
 # --- how early ---------------------------------------------------------------------------------
 
+BEFORE = timedelta(minutes=5)
 
-@pytest.mark.parametrize(
-    ("life", "left", "before", "due"),
-    [
-        (3600, 299, 300, True),
-        (3600, 301, 300, False),
-        (3600, 1700, 1800, True),
-        (120, 119, 300, False),  # lives shorter than it would be due
-        (120, 61, 300, False),
-        (120, 59, 300, True),
-        (3600, -1, 300, True),
-        (120, -1, 300, True),
-    ],
-)
-def test_a_token_that_lives_short_is_not_always_due(fake, life, left, before, due):
-    fake.access_token_lifetime = timedelta(seconds=life)
+
+def left(session, seconds):
+    return replace(session, expires=datetime.now(UTC) + timedelta(seconds=seconds))
+
+
+@pytest.mark.asyncio
+async def test_a_token_that_lives_short_is_not_always_due(endpoint, fake):
+    lifetimes = endpoint.lifetimes
     session = session_from_access_token(fake.install("alpha"))
-    passed = timedelta(seconds=life - left)
-    session = replace(
-        session,
-        expires=session.expires - passed,
-        refresh_token_expires=session.refresh_token_expires - passed,
-    )
-    assert answers.is_due(session, timedelta(seconds=before)) is due
+    assert not lifetimes.due(session, BEFORE)
+    assert lifetimes.due(left(session, 299), BEFORE)
+    fake.access_token_lifetime = timedelta(minutes=2)
+    short = await endpoint.renew(session)
+    assert not lifetimes.due(short, BEFORE)
+    for seconds, due in ((119, False), (62, False), (58, True), (1, True), (-1, True)):
+        assert lifetimes.due(left(short, seconds), BEFORE) is due
+    assert not lifetimes.due(left(short, 62), timedelta(0))
+    assert lifetimes.due(left(replace(short, id="offline_b.myshopify.com"), 119), BEFORE)
+    fake.access_token_lifetime = timedelta(hours=1)
+    long = await endpoint.renew(short)
+    assert lifetimes.due(left(long, 119), BEFORE)
+    assert not lifetimes.due(replace(long, expires=None), BEFORE)
 
 
-def test_what_does_not_say_how_long_it_lives_is_due_as_told(fake):
-    session = session_from_access_token(fake.install("alpha"))
-    in_a_minute = session.expires - timedelta(minutes=59)
-    for refresh_expires in (
-        None,
-        in_a_minute + timedelta(days=30),
-        in_a_minute + timedelta(days=365),
-    ):
-        odd = replace(session, expires=in_a_minute, refresh_token_expires=refresh_expires)
-        assert answers.is_due(odd, timedelta(minutes=5))
-    assert not answers.is_due(replace(session, expires=None), timedelta(minutes=5))
+def test_a_strict_endpoint_takes_a_refresh_token_once():
+    fake = FakeShopify(retry="strict")
+    first = fake.install("alpha")
+    own = {"client_id": fake.client_id, "client_secret": fake.client_secret}
+    body = own | {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+    second = fake.answer(DOMAIN, body)["json"]
+    assert fake.answer(DOMAIN, body)["status"] == 401
+    assert not fake.takes_refresh_token("alpha", first["refresh_token"])
+    assert fake.takes_refresh_token("alpha", second["refresh_token"])

@@ -42,8 +42,6 @@ _LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
 # counted in another unit.
 _LONGEST_ACCESS: Final = timedelta(days=31)
 _LONGEST_REFRESH: Final = timedelta(days=2 * 366)
-_REFRESH_TOKEN_LIFETIME: Final = timedelta(days=90)
-_LONGEST_DOCUMENTED: Final = timedelta(hours=24)
 
 # Payment required, forbidden, not found, locked: not a matter of seconds.
 _SHOP_UNAVAILABLE: Final = (402, 403, 404, 423)
@@ -187,22 +185,6 @@ def last_answer(result: object) -> tuple[int | None, dict[str, str]]:
     answer = field(sent[-1], "res")
     headers = field(answer, "headers") or {}
     return field(answer, "status") or None, {k.lower(): v for k, v in headers.items()}
-
-
-def is_due(session: Session, refresh_before: timedelta) -> bool:
-    """Tell whether it is time for the next access token.
-
-    That is *refresh_before* its end; but for a token that lives shorter than twice that, half its
-    life before: else each call would refresh it. A session does not say when it was issued: what
-    Shopify documents about its refresh token does.
-    """
-    if session.expires is None:
-        return False
-    if session.refresh_token_expires is not None:
-        life = session.expires - (session.refresh_token_expires - _REFRESH_TOKEN_LIFETIME)
-        if timedelta(0) < life <= _LONGEST_DOCUMENTED:
-            refresh_before = min(refresh_before, life / 2)
-    return session.is_expired(within=refresh_before)
 
 
 def parse_retry_after(value: str | None) -> timedelta | None:

@@ -33,6 +33,7 @@ from shopify_session_storage.access_tokens.errors import (
 )
 from shopify_session_storage.access_tokens.expiring import post, post_sync, request_body
 from shopify_session_storage.access_tokens.frames import hides_locals
+from shopify_session_storage.access_tokens.lifetimes import Lifetimes
 from shopify_session_storage.session import Session
 
 __all__ = ["Endpoint", "RefreshTokenRejected", "fresh_session", "parse_retry_after"]
@@ -57,6 +58,11 @@ class Endpoint:
     TokenRefreshUnavailable or MalformedTokenResponse, and what else it says. While the endpoint
     fails for many shops, most calls raise TokenRefreshUnavailable without a request.
 
+    Attributes:
+        app: A ``ShopifyApp``, or anything with its methods, sync or async.
+        http_client: Passed on to them, if it is not None. The sync methods get a sync client.
+        lifetimes: How long the tokens live that it has given.
+
     Args:
         app: A ``ShopifyApp``, or anything with its methods, sync or async.
         http_client: Passed on to them, if it is not None. The sync methods get a sync client.
@@ -67,6 +73,7 @@ class Endpoint:
         self.app = app
         self.http_client = http_client
         self._timeout = timeout
+        self.lifetimes = Lifetimes()
         self._breaker = Breaker()
         self._clock = ClockCheck()
 
@@ -93,6 +100,7 @@ class Endpoint:
                 raise RefreshTokenRejected(failure.status)
             raise unavailable(session.shop, failure)
         renewed = granted(session.shop, result, like=session)
+        self.lifetimes.note(renewed)
         # A refresh changes no scopes, and an app without any could not do anything.
         return renewed if renewed.scope else replace(renewed, scope=session.scope)
 
@@ -128,6 +136,7 @@ class Endpoint:
         session = granted(shop, result)
         if session.is_online != (mode == "online"):
             raise malformed(shop, "access_mode")
+        self.lifetimes.note(session)
         return session
 
     @hides_locals
@@ -153,7 +162,9 @@ class Endpoint:
                     "the access token is not valid", shop=session.shop, status=failure.status
                 )
             raise unavailable(session.shop, failure)
-        return granted(session.shop, result, like=session)
+        new = granted(session.shop, result, like=session)
+        self.lifetimes.note(new)
+        return new
 
     async def _call(
         self, shop: str, method: Callable[..., Any], *args: object, **options: object

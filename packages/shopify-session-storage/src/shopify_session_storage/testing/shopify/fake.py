@@ -21,18 +21,20 @@ class FakeShopify(TokenRules):
     The rules: an access token lives 60 minutes, a refresh token 90 days; a refresh gives a new
     pair, and the old access token lives on until its own expiry; the old refresh token may be
     retried until the new one is first used, at most 30 days; a new install or exchange ends all
-    earlier tokens of the shop at once, and so does an uninstall. Thread-safe.
+    earlier tokens of the shop at once, and so does an uninstall. Queries to the Admin API are
+    answered with the shop's name if the access token is good, else with 401. Thread-safe.
 
     Args:
         client_id: The app's; others are refused.
         client_secret: The app's; also signs ID tokens.
         retry: Whether an old refresh token that is retried gets the ``"same"`` pair again or a
-            ``"new"`` one, in place of the one before. Shopify does not say.
+            ``"new"`` one, in place of the one before, or none: ``"strict"``. Shopify documents that
+            it may be retried, and not what comes.
         scope: What every token is good for.
 
     Attributes:
         url: Where the server listens, from ``with`` on.
-        requests: How many requests each shop (by full domain) has sent.
+        requests: How many requests for tokens each shop (by full domain) has sent.
         grants: How many of them, by shop, gave tokens.
     """
 
@@ -41,7 +43,7 @@ class FakeShopify(TokenRules):
         client_id: str = "client-id",
         client_secret: str = "a-client-secret-that-is-long-enough",  # noqa: S107  # opens nothing
         *,
-        retry: Literal["same", "new"] = "same",
+        retry: Literal["same", "new", "strict"] = "same",
         scope: str = "read_orders,write_products",
     ) -> None:
         super().__init__(client_id, client_secret, retry, scope)

@@ -42,12 +42,17 @@ class TokenRules:
         client_id: The app's; others are refused.
         client_secret: The app's; also signs ID tokens.
         retry: Whether an old refresh token that is retried gets the ``"same"`` pair again or a
-            ``"new"`` one, in place of the one before. Shopify does not say.
+            ``"new"`` one, in place of the one before, or none: ``"strict"``. Shopify documents that
+            it may be retried, and not what comes.
         scope: What every token is good for.
     """
 
     def __init__(
-        self, client_id: str, client_secret: str, retry: Literal["same", "new"], scope: str
+        self,
+        client_id: str,
+        client_secret: str,
+        retry: Literal["same", "new", "strict"],
+        scope: str,
     ) -> None:
         self.client_id = client_id
         self.client_secret = client_secret
@@ -169,7 +174,7 @@ class TokenRules:
             return None
         if token == shop.current["refresh_token"]:
             return "current" if shop.current_expires > now else None
-        if token == shop.previous and shop.rotated is not None:
+        if self.retry != "strict" and token == shop.previous and shop.rotated is not None:
             return "previous" if shop.rotated + _RETRY_WINDOW > now else None
         return None
 

@@ -1,6 +1,7 @@
 """The HTTP around the rules: one server for all shops, and what goes wrong there as told."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
     from shopify_session_storage.testing.shopify.fake import FakeShopify
 
 _PATH: Final = "/admin/oauth/access_token"
+_GRAPHQL: Final = re.compile("/admin/api/[^/]+/graphql.json")
 
 
 @dataclass
@@ -55,6 +57,9 @@ def handler(fake: "FakeShopify") -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:  # the name that http.server looks for
             shop = self.headers.get("Host", "")
             body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            if _GRAPHQL.fullmatch(self.path):
+                self._answer_graphql(shop)
+                return
             fault = fake._next_fault(shop)
             if self.path != _PATH:
                 self._send(404, "", {})
@@ -76,6 +81,12 @@ def handler(fake: "FakeShopify") -> type[BaseHTTPRequestHandler]:
                 if changed:
                     answer = {"status": fault.status or 200, "json": fault.body or ""}
                 self._send(answer["status"], answer["json"], fault.headers)
+
+        def _answer_graphql(self, shop: str) -> None:
+            if fake.takes_access_token(shop, self.headers.get("X-Shopify-Access-Token")):
+                self._send(200, {"data": {"shop": {"name": shop.partition(".")[0]}}}, {})
+            else:
+                self._send(401, {"errors": "[API] Invalid API key or access token"}, {})
 
         def _send(self, status: int, answer: Any, headers: Mapping[str, str]) -> None:
             data = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
