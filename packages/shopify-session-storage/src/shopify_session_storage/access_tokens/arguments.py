@@ -32,7 +32,7 @@ def check_verified(verified: object) -> None:
     """
     nothing = object()
     ok = field(verified, "ok", nothing)
-    if ok is nothing or field(verified, "shop", nothing) is nothing:
+    if ok is nothing or (ok and field(verified, "shop", nothing) is nothing):
         raise TypeError(
             "verified must be the result of verify_app_home_req() or one of its kin, "
             f"not a {type(verified).__name__}"
