@@ -299,6 +299,38 @@ async def test_shops_where_there_is_nothing_to_do_cost_no_time():
 
 
 @pytest.mark.asyncio
+async def test_while_the_endpoint_is_left_alone_shops_wait_their_turn():
+    """An outage of seconds does not fail all the shops whose turn it would have been."""
+    begun, back = [], time.monotonic() + 0.3
+
+    async def work(shop):
+        if (left := back - time.monotonic()) > 0:
+            raise TokenRefreshUnavailable(
+                "left alone", shop=shop, retry_after=timedelta(seconds=left), requests=0
+            )
+        begun.append(time.monotonic())
+        return True
+
+    report, _ = await timed([f"shop-{number}" for number in range(60)], work, 100)
+    assert (len(report.done), report.failed) == (60, {})
+    assert begun[-1] - begun[0] > 59 / 100 * 0.8  # no burst
+
+
+@pytest.mark.asyncio
+async def test_shops_do_not_wait_for_ever(monkeypatch):
+    monkeypatch.setattr(upkeep, "_PATIENCE", timedelta(seconds=0.2))
+
+    async def work(shop):
+        rest = timedelta(seconds=0.05)
+        raise TokenRefreshUnavailable("left alone", shop=shop, retry_after=rest, requests=0)
+
+    shops = [f"shop-{number}" for number in range(20)]
+    report, seconds = await timed(shops, work, 1000)
+    assert report.again == [domain(shop) for shop in shops]
+    assert seconds < 5
+
+
+@pytest.mark.asyncio
 async def test_a_list_of_shops_that_breaks_off_is_an_error():
     async def shops():
         yield "alpha"

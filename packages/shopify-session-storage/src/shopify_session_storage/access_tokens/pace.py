@@ -4,6 +4,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
+from datetime import timedelta
 from typing import Final, TypeVar
 
 _T = TypeVar("_T")
@@ -27,14 +28,16 @@ def check_per_second(per_second: float) -> None:
 
 
 async def at_pace(
-    items: AsyncIterator[_T], work: Callable[[_T], Awaitable[bool]], per_second: float
+    items: AsyncIterator[_T],
+    work: Callable[[_T], Awaitable[bool | timedelta]],
+    per_second: float,
 ) -> None:
     """Work on each item, beginning *per_second* of them in a second.
 
     Args:
         items: What there is to do; asked for one at a time.
-        work: Does it, and tells whether that counts; what does not takes nobody's turn. It does
-            not raise.
+        work: Does it, and tells whether that counts; what does not takes nobody's turn. Or tells
+            after which time to try again, in another turn. It does not raise.
         per_second: How many that count are begun in a second at most.
     """
     pace = _Pace(1 / per_second)
@@ -43,7 +46,11 @@ async def at_pace(
 
     async def run(item: _T) -> None:
         try:
-            if not await work(item):
+            while isinstance(done := await work(item), timedelta):
+                pace.give_back()
+                await asyncio.sleep(done.total_seconds())
+                await pace.turn()
+            if not done:
                 pace.give_back()
         finally:
             places.release()

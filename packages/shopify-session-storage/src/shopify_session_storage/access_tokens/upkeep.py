@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from shopify_session_storage.access_tokens.arguments import shop_domain
+from shopify_session_storage.access_tokens.errors import TokenRefreshUnavailable
 from shopify_session_storage.access_tokens.pace import at_pace, check_per_second
 from shopify_session_storage.access_tokens.reports import Reason, RefreshDue, Report, kept
 from shopify_session_storage.ids import offline_session_id
@@ -17,6 +18,10 @@ _BATCH: Final = 100
 
 # A refresh token that ended less than this ago is tried all the same: the local clock may be wrong.
 _DOUBT: Final = timedelta(days=2)
+
+# For how long a shop waits while the endpoint is left alone for all.
+_PATIENCE: Final = timedelta(minutes=1)
+_NONE: Final = timedelta(0)
 
 
 def iter_refresh_due(
@@ -103,14 +108,18 @@ async def _each(
 ) -> Report:
     report = Report()
     order: dict[str, int] = {}
+    waited: dict[str, timedelta] = {}
 
-    async def one(shop: tuple[str, Exception | None]) -> bool:
+    async def one(shop: tuple[str, Exception | None]) -> bool | timedelta:
         domain, error = shop
-        order[domain] = len(order)
+        order.setdefault(domain, len(order))
         if error is None:
             try:
                 done = await work(domain)
             except Exception as failure:  # whatever it is, it is this shop's alone
+                if (rest := _endpoint_rests(failure)) and waited.get(domain, _NONE) < _PATIENCE:
+                    waited[domain] = waited.get(domain, _NONE) + rest
+                    return rest
                 report.failed[domain] = kept(failure, domain)
             else:
                 (report.done if done else report.skipped).append(domain)
@@ -124,6 +133,13 @@ async def _each(
     report.skipped.sort(key=order.__getitem__)
     report.failed = {shop: report.failed[shop] for shop in order if shop in report.failed}
     return report
+
+
+def _endpoint_rests(error: Exception) -> timedelta | None:
+    """Return for how long the endpoint is left alone as a whole, if that is all."""
+    if isinstance(error, TokenRefreshUnavailable) and not error.requests:
+        return error.retry_after
+    return None
 
 
 async def _names(
