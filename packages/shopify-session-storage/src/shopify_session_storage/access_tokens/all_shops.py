@@ -4,6 +4,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from datetime import timedelta
 
 from shopify_session_storage.access_tokens import upkeep
+from shopify_session_storage.access_tokens.calls import Endpoint
 from shopify_session_storage.access_tokens.frames import hides_locals
 from shopify_session_storage.access_tokens.serving import Serving
 from shopify_session_storage.access_tokens.sessions import Sessions
@@ -12,6 +13,7 @@ from shopify_session_storage.access_tokens.sessions import Sessions
 class AllShops:
     """The part of :class:`AccessTokenStore` that is for jobs over all shops."""
 
+    _endpoint: Endpoint
     _sessions: Sessions
     _serving: Serving
 
@@ -24,12 +26,18 @@ class AllShops:
         """List the shops of *shops* whose offline token is due, or about to be lost.
 
         A session storage cannot list all its shops, so the app says which. They are read by key,
-        a bounded number at a time; nothing is asked of Shopify.
+        a bounded number at a time; nothing is asked of Shopify. What cannot be read, or names no
+        shop, is listed as ``"failed"``, and ends nothing.
 
         Args:
-            shops: The shops, in any number.
+            shops: The shops, in any number; each is looked at once.
             refresh_token_within: A refresh token is about to be lost if it expires within this
-                time; so is the whole access, if nobody refreshes it before.
+                time; so is the whole access, if nobody refreshes it before. One that has ended
+                less than two days ago counts as well: the local clock may be wrong.
+
+        Raises:
+            TypeError: If *shops* is a str, or no iterable, or the time is no timedelta.
+            ValueError: If the time is negative.
         """
         return upkeep.iter_refresh_due(
             self._sessions.read, shops, due=self._sessions.due, within=refresh_token_within
@@ -45,14 +53,19 @@ class AllShops:
     ) -> upkeep.Report:
         """Refresh the tokens of idle shops before their refresh tokens expire.
 
-        Run it once a day. Shops whose refresh token lasts longer are left alone, and a failure of
-        one does not stop the others.
+        Run it once a day. Shops whose refresh token lasts longer are left alone. What is wrong with
+        one shop is in the report, and ends nothing; a shop that is silent holds up nobody.
 
         Args:
-            shops: The shops, in any number.
+            shops: The shops, in any number; each is looked at once.
             refresh_token_within: Refresh those whose refresh token expires within this time.
             per_second: How many shops are begun in a second at most.
+
+        Raises:
+            TypeError: If an argument is of a wrong type, or *app* cannot refresh.
+            ValueError: If *per_second* is not positive.
         """
+        self._endpoint.check_can_refresh()
         return await upkeep.keep_warm(
             self.iter_refresh_due(shops, refresh_token_within=refresh_token_within),
             self._serving.refresh_idle,
@@ -68,17 +81,23 @@ class AllShops:
     ) -> upkeep.Report:
         """Replace offline tokens that never expire by such that do, without a merchant.
 
-        Irreversible: Shopify ends the old token when it issues the new one. One after the other; a
-        shop that has an expiring token already is passed over, so the run may be killed and
-        started again; a failure of one shop does not stop the others. A run that is killed between
-        Shopify's answer and the next commit loses one shop at most, until its merchant opens the
-        app again; cancelling it loses none.
+        Irreversible: Shopify ends the old token when it issues the new one. A shop that has an
+        expiring token already is passed over, so the run may be killed and started again, with
+        ``report.again`` for instance. What is wrong with one shop is in the report, and ends
+        nothing; several are at work at a time, so that one that is silent holds up nobody. A run
+        that is killed loses those shops at most whose answer it has not stored yet, until their
+        merchants open the app again; cancelling it loses none.
 
         Needs ``app.config`` with ``client_id`` and ``client_secret``, and httpx, both as in
         Shopify's package, which has no call for this.
 
         Args:
-            shops: The shops, in any number.
+            shops: The shops, in any number; each is looked at once.
             per_second: How many shops are begun in a second at most.
+
+        Raises:
+            TypeError: If an argument is of a wrong type, or *app* has no ``config``.
+            ValueError: If *per_second* is not positive.
         """
+        self._endpoint.check_can_migrate()
         return await upkeep.migrate_to_expiring(shops, self._serving.migrate, per_second)

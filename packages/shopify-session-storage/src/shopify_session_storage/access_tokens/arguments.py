@@ -96,7 +96,9 @@ def lacks_scopes(
     session: Session, scopes: str | Iterable[str] | AuthScopes | None
 ) -> tuple[str, ...]:
     """Return which of *scopes* the access token of *session* is not good for."""
-    granted = AuthScopes(session.scope)
+    info = session.online_access_info
+    of_user = None if info is None else info.associated_user_scope
+    granted = AuthScopes(session.scope if of_user is None else of_user)
     return tuple(scope for scope in AuthScopes(scopes) if not granted.has(scope))
 
 

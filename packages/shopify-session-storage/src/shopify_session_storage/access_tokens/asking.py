@@ -40,7 +40,7 @@ class Asking:
     def __init__(self, longest_pause: float) -> None:
         self._longest_pause = longest_pause
         self._rests: dict[str, _Rest] = {}
-        # By session id, the refresh token that Shopify has rejected for good.
+        # By session id, what Shopify has rejected for good.
         self._rejected: dict[str, str | None] = {}
 
     async def ask(
@@ -49,7 +49,6 @@ class Asking:
         """Ask Shopify, a few times if that may help. No connection to the database is held."""
         attempts = _ATTEMPTS
         while True:
-            attempts -= 1
             unavailable: TokenRefreshUnavailable
             try:
                 new = await call()
@@ -58,6 +57,7 @@ class Asking:
                 raise
             except TokenRefreshUnavailable as error:
                 unavailable = error
+                attempts -= max(1, error.requests)  # Shopify's package tries again by itself
             else:
                 self._rests.pop(current.id, None)
                 return new
@@ -65,8 +65,9 @@ class Asking:
             wanted = unavailable.retry_after
             if wanted is not None:
                 pause += wanted.total_seconds()
-            if attempts == 0 or pause > self._longest_pause:
-                self._note_failure(current.id, wanted)
+            if attempts <= 0 or pause > self._longest_pause:
+                if unavailable.requests:  # else it is not about this shop
+                    self._note_failure(current.id, wanted)
                 unavailable.access_token = still_valid(current)
                 raise unavailable
             await asyncio.sleep(pause)
@@ -80,9 +81,7 @@ class Asking:
             TokenRefreshUnavailable: If it is left alone for now.
         """
         if self.is_rejected(session):
-            raise ReauthorizationRequired(
-                "the refresh token is not valid any more", shop=session.shop
-            )
+            raise ReauthorizationRequired("Shopify has rejected what is stored", shop=session.shop)
         if rest := self.rest(session.id):
             raise TokenRefreshUnavailable(
                 "Shopify gave no access token a moment ago",
@@ -99,11 +98,11 @@ class Asking:
     def is_rejected(self, session: Session) -> bool:
         """Tell whether it is known already that Shopify will not take the refresh token."""
         # Its own expiry proves nothing: the local clock may be wrong, and asking once is cheap.
-        return session.id in self._rejected and self._rejected[session.id] == session.refresh_token
+        return session.id in self._rejected and self._rejected[session.id] == _credential(session)
 
     def reject(self, session: Session) -> None:
         """Note that Shopify does not take the refresh token of *session*, and never will."""
-        self._rejected[session.id] = session.refresh_token
+        self._rejected[session.id] = _credential(session)
 
     def forget(self, id: str) -> None:
         """Begin anew with a session, because it has other tokens now."""
@@ -116,3 +115,8 @@ class Asking:
         if wanted is not None:
             seconds = max(seconds, wanted.total_seconds())
         self._rests[id] = _Rest(failures, time.monotonic() + seconds)
+
+
+def _credential(session: Session) -> str | None:
+    """Return what the next access token is got with."""
+    return session.refresh_token or session.access_token

@@ -77,6 +77,15 @@ class Endpoint:
         self._breaker = Breaker()
         self._clock = ClockCheck()
 
+    def check_can_refresh(self) -> None:
+        """Raise TypeError unless *app* can refresh access tokens."""
+        self._method(_REFRESH)
+
+    def check_can_migrate(self) -> None:
+        """Raise TypeError unless *app* has what :meth:`migrate` needs."""
+        if getattr(self.app, "config", None) is None:
+            raise TypeError("app has no config with client_id and client_secret")
+
     @hides_locals
     async def renew(self, session: Session) -> Session:
         """Return the session that follows *session*.
@@ -149,10 +158,8 @@ class Endpoint:
             ReauthorizationRequired: If Shopify does not take the token.
             TypeError: If *app* has no ``config`` with its credentials.
         """
-        config = getattr(self.app, "config", None)
-        if config is None:
-            raise TypeError("app has no config with client_id and client_secret")
-        body = request_body(config, session.access_token)
+        self.check_can_migrate()
+        body = request_body(field(self.app, "config"), session.access_token)
         method = post_sync if self._client_is_sync() else post
         result = await self._call(session.shop, method, session.shop, body)
         if not field(result, "ok"):

@@ -112,10 +112,12 @@ class Refresher:
         if current is None or not self._sessions.due(current, refused):
             return current
         self._asking.check(current)
+        status: int | None = None
         new: Session | None
         try:
             new = await self._asking.ask(lease, current, lambda: self._endpoint.renew(current))
-        except RefreshTokenRejected:
+        except RefreshTokenRejected as rejected:
+            status = rejected.status
             new = hand.to_store(current)
         if new is not None:
             hand.put(new, current)
@@ -126,7 +128,9 @@ class Refresher:
             if not has_same_tokens(await self._sessions.read(current.id), current):
                 raise Superseded
         self._asking.reject(current)
-        raise ReauthorizationRequired("Shopify rejects the refresh token", shop=current.shop)
+        raise ReauthorizationRequired(
+            "Shopify rejects the refresh token", shop=current.shop, status=status
+        )
 
     async def migrate(self, seen: Session) -> Session | None:
         """Return what replaces *seen*, which never expires; None if that does not stand there."""
@@ -143,11 +147,13 @@ class Refresher:
         current = await self._sessions.read(lease.name)
         if current is None or current.expires is not None:
             return None
+        self._asking.check(current)
         try:
             new = await self._asking.ask(lease, current, lambda: self._endpoint.migrate(current))
         except ReauthorizationRequired:
             in_hand = hand.to_store(current)
             if in_hand is None:
+                self._asking.reject(current)
                 raise
             new = in_hand
         hand.put(new, current)

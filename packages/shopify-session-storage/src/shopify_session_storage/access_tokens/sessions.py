@@ -7,13 +7,14 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from shopify_session_storage.access_tokens.arguments import field
 from shopify_session_storage.access_tokens.conversion import (
-    AccessToken,
     access_token_from_session,
-    field,
     is_client_credentials,
 )
 from shopify_session_storage.access_tokens.lease import pauses
+from shopify_session_storage.access_tokens.lifetimes import Lifetimes
+from shopify_session_storage.access_tokens.tokens import AccessToken
 from shopify_session_storage.errors import SessionStorageUnavailableError
 from shopify_session_storage.failures import failures_raised
 from shopify_session_storage.session import Session
@@ -36,15 +37,21 @@ class Sessions:
     Args:
         storage: Where they are kept.
         refresh_before: A token is due this long before it expires.
+        lifetimes: How long those live that Shopify issues.
     """
 
-    def __init__(self, storage: SessionStorage, refresh_before: timedelta) -> None:
+    def __init__(
+        self, storage: SessionStorage, refresh_before: timedelta, lifetimes: Lifetimes
+    ) -> None:
         self.storage = storage
         self._refresh_before = refresh_before
+        self._lifetimes = lifetimes
 
     def due(self, session: Session, refused: str | None = None) -> bool:
         """Tell whether a token has expired, or is about to, or is *refused*."""
-        return session.access_token == refused or session.is_expired(within=self._refresh_before)
+        if session.access_token == refused:
+            return True
+        return self._lifetimes.due(session, self._refresh_before)
 
     async def load(self, id: str) -> Session | None:
         """Return what is stored, also an authorization that was never finished."""

@@ -1,20 +1,24 @@
 """Access tokens in a session storage, refreshed by one process at a time."""
 
 import logging
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Final, Literal, Self
 
 from shopify_session_storage.access_tokens.all_shops import AllShops
-from shopify_session_storage.access_tokens.asking import Asking
-from shopify_session_storage.access_tokens.calls import Endpoint, fresh_session
-from shopify_session_storage.access_tokens.conversion import (
-    AccessToken,
-    access_token_from_session,
+from shopify_session_storage.access_tokens.answers import fresh_session
+from shopify_session_storage.access_tokens.arguments import (
+    check_scopes,
+    check_verified,
     field,
+    lacks_scopes,
     session_id,
     shop_domain,
 )
+from shopify_session_storage.access_tokens.asking import Asking
+from shopify_session_storage.access_tokens.calls import Endpoint
+from shopify_session_storage.access_tokens.conversion import access_token_from_session
 from shopify_session_storage.access_tokens.errors import ReauthorizationRequired
 from shopify_session_storage.access_tokens.exchange import Exchanger
 from shopify_session_storage.access_tokens.fence import Fence, Uninstalled, UninstalledBefore
@@ -24,12 +28,14 @@ from shopify_session_storage.access_tokens.lease import Leases
 from shopify_session_storage.access_tokens.refresh import Refresher
 from shopify_session_storage.access_tokens.serving import Serving
 from shopify_session_storage.access_tokens.sessions import Sessions, secret_of
+from shopify_session_storage.access_tokens.tokens import AccessToken
 from shopify_session_storage.access_tokens.uninstall import uninstall
 from shopify_session_storage.errors import (
     CorruptSessionError,
     SessionStorageError,
     SessionStorageUnavailableError,
 )
+from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.session import Session, check_date
 from shopify_session_storage.storage import SessionStorage
 
@@ -91,11 +97,11 @@ class AccessTokenStore(AllShops):
         if request_timeout <= timedelta(0):
             raise ValueError("request_timeout must be positive")
         keeper = storage if leases is None else leases
-        self._sessions = Sessions(storage, refresh_before)
+        self._endpoint = Endpoint(app, http_client, request_timeout)
+        self._sessions = Sessions(storage, refresh_before, self._endpoint.lifetimes)
         self._leases = Leases(keeper, request_timeout)
         self._fence = Fence(keeper, stay=4 * self._leases.ttl)
         self._asking = Asking(longest_pause=request_timeout.total_seconds())
-        self._endpoint = Endpoint(app, http_client, request_timeout)
         self._flights = Flights()
         self._serving = Serving(
             self._sessions,
@@ -122,7 +128,7 @@ class AccessTokenStore(AllShops):
         await self._flights.wait()
 
     @hides_locals
-    async def save(self, access_token: object) -> Session:
+    async def save(self, access_token: object, *, shop: str | None = None) -> Session:
         """Store an access token that Shopify has just issued, in place of the earlier one.
 
         For tokens that you got yourself. Those that this object gets are stored already. To
@@ -132,7 +138,9 @@ class AccessTokenStore(AllShops):
 
         Args:
             access_token: A ``TokenExchangeAccessToken`` or ``ClientCredentialsAccessToken`` of
-                Shopify's package, or a dict of that shape.
+                Shopify's package, a dict of that shape, or the JSON that Shopify answers to an
+                authorization code grant.
+            shop: The shop, if *access_token* does not name it: a code grant does not.
 
         Returns:
             The session that is stored.
@@ -140,9 +148,10 @@ class AccessTokenStore(AllShops):
         Raises:
             MalformedTokenResponse: If it is not complete or not valid now; nothing is stored.
             ReauthorizationRequired: If the shop uninstalls the app meanwhile; nothing is stored.
-            ValueError: If it does not name a shop.
+            ValueError: If it does not name a shop, or names another than *shop*.
+            TypeError: If it is no access token.
         """
-        session = fresh_session(access_token, forever=True)
+        session = fresh_session(access_token, shop=shop, forever=True)
         try:
             era = await self._fence.enter(session.shop)
         except SessionStorageError as error:
@@ -261,6 +270,7 @@ class AccessTokenStore(AllShops):
         user_id: int | str | None = None,
         *,
         refused: object = None,
+        scopes: str | Iterable[str] | AuthScopes | None = None,
     ) -> AccessToken | None:
         """Return an access token that is valid now, or None if nothing is stored.
 
@@ -275,26 +285,38 @@ class AccessTokenStore(AllShops):
             refused: An access token that Shopify has just answered with 401, as this method
                 returned it or as it was sent. It is not returned again: if it is still what is
                 stored, it counts as expired.
+            scopes: What the token has to be good for.
 
         Raises:
-            ReauthorizationRequired: If it has expired and cannot be refreshed any more.
-            TokenRefreshUnavailable: If it has expired and Shopify gives no new one right now.
+            ReauthorizationRequired: If it has expired and cannot be refreshed any more, or lacks
+                some of *scopes*.
+            TokenRefreshUnavailable: If it has expired and Shopify gives no new one right now;
+                :class:`ShopUnavailable`, if the shop is closed or frozen.
             MalformedTokenResponse: If it has expired and Shopify's answer is not complete.
             ValueError: If *shop* names no shop, or *user_id* does not fit *mode*.
             TypeError: If *refused* is no access token.
         """
         id = session_id(shop_domain(shop), mode, user_id)
         secret = None if refused is None else secret_of(refused)
+        wanted = AuthScopes(scopes)
         session = await self._sessions.read(id)
         if secret is not None and session is not None and session.access_token == secret:
             session = await self._serving.replaced(session)
         else:
             session = await self._serving.valid(session)
-        return None if session is None else access_token_from_session(session)
+        if session is None:
+            return None
+        check_scopes(session, wanted)
+        return access_token_from_session(session)
 
     @hides_locals
     async def get_or_exchange(
-        self, verified: object, mode: Mode = "offline", *, refused: object = None
+        self,
+        verified: object,
+        mode: Mode = "offline",
+        *,
+        refused: object = None,
+        scopes: str | Iterable[str] | AuthScopes | None = None,
     ) -> AccessToken:
         """Return an access token for a verified request, from its ID token if need be.
 
@@ -310,22 +332,29 @@ class AccessTokenStore(AllShops):
             mode: ``"offline"`` for the shop's token, ``"online"`` for the user's.
             refused: An access token that Shopify has just answered with 401. If it is still what
                 is stored, the ID token is exchanged.
+            scopes: What the token has to be good for. If what is stored is not, the ID token is
+                exchanged: the merchant may have granted more since.
 
         Raises:
             ReauthorizationRequired: If the ID token is needed and there is none, or Shopify does
-                not take it; ``.response`` is then what to answer.
+                not take it; ``.response`` is then what to answer. Also if the new token lacks some
+                of *scopes*.
+            RequestNotVerified: If the request is not verified; ``.response`` is what to answer.
             TokenRefreshUnavailable: If Shopify gives no token right now.
             MalformedTokenResponse: If Shopify's answer is not complete.
-            ValueError: If the request is not verified or names no shop.
+            ValueError: If the request names no shop.
+            TypeError: If *verified* is something else.
         """
-        if not field(verified, "ok"):
-            raise ValueError("the request is not verified")
+        check_verified(verified)
+        wanted = AuthScopes(scopes)
         domain = shop_domain(field(verified, "shop"))
         id = session_id(domain, mode, field(verified, "user_id") if mode == "online" else None)
         secret = None if refused is None else secret_of(refused)
         has_id_token = field(verified, "id_token") is not None
         while True:
             session = await self._stored_and_valid(id, secret, has_id_token)
+            if session is not None and has_id_token and lacks_scopes(session, wanted):
+                secret, session = session.access_token, None
             if session is None and not has_id_token:
                 raise ReauthorizationRequired(
                     "there is no valid access token, and the request has no ID token",
@@ -334,6 +363,7 @@ class AccessTokenStore(AllShops):
                 )
             session = session or await self._serving.exchanged(id, domain, mode, verified, secret)
             if session is not None:
+                check_scopes(session, wanted)
                 return access_token_from_session(session)
 
     async def _stored_and_valid(
