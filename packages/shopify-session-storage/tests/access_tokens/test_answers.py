@@ -9,6 +9,7 @@ from shopify_session_storage.access_tokens import (
     AccessTokenError,
     MalformedTokenResponse,
     ReauthorizationRequired,
+    ShopUnavailable,
     TokenRefreshUnavailable,
 )
 from shopify_session_storage.testing.shopify import Fault
@@ -16,6 +17,7 @@ from shopify_session_storage.testing.shopify import Fault
 from .shops import DEAD, DOMAIN, ID, always, expire
 
 SERVED, UNAVAILABLE, FINAL = "served", TokenRefreshUnavailable, ReauthorizationRequired
+CLOSED = ShopUnavailable
 
 
 ANSWERS = {
@@ -37,9 +39,9 @@ ANSWERS = {
     "400 invalid_request": (always(status=400, body=DEAD), UNAVAILABLE),
     "401 invalid_client": (always(status=401, body={"error": "invalid_client"}), UNAVAILABLE),
     "401 of something else": (always(status=401, body="who are you"), UNAVAILABLE),
-    "402": (always(status=402), UNAVAILABLE),
-    "403": (always(status=403), UNAVAILABLE),
-    "404": (always(status=404), UNAVAILABLE),
+    "402": (always(status=402), CLOSED),
+    "403": (always(status=403), CLOSED),
+    "404": (always(status=404), CLOSED),
     "429 once": ([Fault(status=429, headers={"Retry-After": "0.1"})], SERVED),
     "429 for long": ([Fault(status=429, headers={"Retry-After": "60"})], UNAVAILABLE),
     "500 once": ([Fault(status=500)], SERVED),

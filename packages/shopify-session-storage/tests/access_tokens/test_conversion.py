@@ -28,15 +28,15 @@ def test_conversion_keeps_everything(token):
         session = session_from_access_token(given_)
         online = token.access_mode == "online"
         assert session.id == (f"{DOMAIN}_7" if online else ID)
-        assert (session.shop, session.is_online, session.state) == (DOMAIN, online, "")
-        back = access_token_from_session(session)
+        state = "client_credentials" if isinstance(token, ClientCredentialsAccessToken) else ""
+        assert (session.shop, session.is_online, session.state) == (DOMAIN, online, state)
+        back = dict(access_token_from_session(session))
         for name in ("expires", "refresh_token_expires"):
             if back.get(name):
                 back[name] = back[name].replace("+00:00", "Z")
         if online:
             back["user"] = User(**back["user"])
         assert type(token)(**back) == token
-    assert "t" not in {repr(back), str(back)}
     assert "shprt" not in repr(access_token_from_session(replace(session, refresh_token="shprt")))
 
 

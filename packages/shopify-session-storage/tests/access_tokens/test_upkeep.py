@@ -54,8 +54,8 @@ async def test_migration_goes_on_after_failures_and_after_a_kill(tokens, storage
     fake.fail(shops[2], *always(status=503))
     fake.fail(shops[3], Fault(stalled=True))
     run = asyncio.create_task(tokens.migrate_to_expiring(shops, per_second=1000))
-    while not fake.requests[domains[3]]:
-        await asyncio.sleep(0.001)
+    while not fake.requests[domains[3]] or not fake.grants[domains[4]]:
+        await asyncio.sleep(0.001)  # the silent one does not hold up the next
     run.cancel()
     fake.release(shops[3])
     with pytest.raises(asyncio.CancelledError):
@@ -66,11 +66,12 @@ async def test_migration_goes_on_after_failures_and_after_a_kill(tokens, storage
         storage, tokens._endpoint.app, http_client=tokens._endpoint.http_client
     )
     report = await again.migrate_to_expiring(shops, per_second=1000)
-    assert report.done == [domains[2], domains[4]]
-    assert report.skipped == [domains[0], domains[3], domains[5]]
+    assert report.done == [domains[2]]
+    assert report.skipped == [domains[0], *domains[3:]]
     assert list(report.failed) == [domains[1]]
     assert isinstance(report.failed[domains[1]], ReauthorizationRequired)
-    assert fake.requests[domains[0]] == fake.requests[domains[3]] == 1
+    for domain in (domains[0], *domains[3:5]):
+        assert fake.requests[domain] == 1
     for shop in (*shops[2:5], shops[0]):
         stored = await storage.load_session(f"offline_{shop}.myshopify.com")
         assert fake.takes_refresh_token(shop, stored.refresh_token)
