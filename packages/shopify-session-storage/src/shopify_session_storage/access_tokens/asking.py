@@ -57,7 +57,7 @@ class Asking:
                 raise
             except TokenRefreshUnavailable as error:
                 unavailable = error
-                attempts -= max(1, error.requests)  # Shopify's package tries again by itself
+                attempts -= error.requests  # Shopify's package tries again by itself
             else:
                 self._rests.pop(current.id, None)
                 return new
@@ -65,9 +65,11 @@ class Asking:
             wanted = unavailable.retry_after
             if wanted is not None:
                 pause += wanted.total_seconds()
+            if not unavailable.requests:  # the endpoint is left alone: not about this shop
+                unavailable.access_token = still_valid(current)
+                raise unavailable
             if attempts <= 0 or pause > self._longest_pause:
-                if unavailable.requests:  # else it is not about this shop
-                    self._note_failure(current.id, wanted)
+                self._note_failure(current.id, wanted)
                 unavailable.access_token = still_valid(current)
                 raise unavailable
             await asyncio.sleep(pause)
@@ -80,8 +82,7 @@ class Asking:
             ReauthorizationRequired: If it has refused already.
             TokenRefreshUnavailable: If it is left alone for now.
         """
-        if self.is_rejected(session):
-            raise ReauthorizationRequired("Shopify has rejected what is stored", shop=session.shop)
+        self.check_not_rejected(session)
         if rest := self.rest(session.id):
             raise TokenRefreshUnavailable(
                 "Shopify gave no access token a moment ago",
@@ -89,6 +90,11 @@ class Asking:
                 access_token=still_valid(session),
                 retry_after=timedelta(seconds=rest),
             )
+
+    def check_not_rejected(self, session: Session) -> None:
+        """Raise ReauthorizationRequired if Shopify has refused already what is stored."""
+        if self.is_rejected(session):
+            raise ReauthorizationRequired("Shopify has rejected what is stored", shop=session.shop)
 
     def rest(self, id: str) -> float:
         """Return for how many seconds Shopify is to be left alone about a session."""

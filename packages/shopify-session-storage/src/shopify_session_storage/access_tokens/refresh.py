@@ -147,7 +147,7 @@ class Refresher:
         current = await self._sessions.read(lease.name)
         if current is None or current.expires is not None:
             return None
-        self._asking.check(current)
+        self._asking.check_not_rejected(current)
         try:
             new = await self._asking.ask(lease, current, lambda: self._endpoint.migrate(current))
         except ReauthorizationRequired:

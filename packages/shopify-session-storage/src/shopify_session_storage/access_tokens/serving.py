@@ -123,7 +123,7 @@ class Serving:
         session = await self._sessions.read(offline_session_id(shop))
         if session is None or session.expires is not None or not session.access_token:
             return False
-        self._asking.check(session)
+        self._asking.check_not_rejected(session)
         flight = self._flights.start(
             f"migrate {session.id}", lambda: self._refresher.migrate(session)
         )
