@@ -121,6 +121,7 @@ class Exchanger:
         # A write whose answer was lost may have taken place all the same.
         if not stored and not has_same_tokens((await self._load(new.id))[0], new):
             await era.check()  # it was an uninstall, perhaps
+            await lease.renew()  # or somebody who has had the lease since, and asked later
             return False
         try:
             await era.check()

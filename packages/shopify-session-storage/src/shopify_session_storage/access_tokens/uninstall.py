@@ -60,20 +60,16 @@ async def _delete(
 ) -> bool:
     """Delete what is to go, and tell whether that was all."""
     id = offline_session_id(domain)
-    found: dict[str, Session] = {}
-    unreadable: CorruptSessionError | None = None
-    lost = False  # whether the offline session itself is unreadable
-    try:
-        found = {session.id: session for session in await sessions.find(domain)}
-    except CorruptSessionError as error:
-        unreadable = error
-    try:
-        # An index may lag behind; the most important session is read by its key.
-        offline = await sessions.load(id)
-        if offline is not None:
-            found[id] = offline
-    except CorruptSessionError:
-        lost = True
+    # An index may lag behind; the most important session is read by its key.
+    listed, offline = await asyncio.gather(
+        sessions.find(domain), sessions.load(id), return_exceptions=True
+    )
+    for result in (listed, offline):
+        if isinstance(result, BaseException) and not isinstance(result, CorruptSessionError):
+            raise result
+    found = {} if isinstance(listed, BaseException) else {each.id: each for each in listed}
+    if isinstance(offline, Session):
+        found[id] = offline
     old = _older(found.values(), installed_before)
     for session in old:
         asking.forget(session.id)
@@ -83,13 +79,15 @@ async def _delete(
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    if lost and (installed_before is None or len(old) == len(found)):
+    if isinstance(offline, CorruptSessionError) and (
+        installed_before is None or len(old) == len(found)
+    ):
         # Whatever it was, it opens nothing; and it may be what kept the others from being read.
         if not await sessions.storage.delete_session(id):
             raise SessionStorageUnavailableError(f"could not delete session {id!r}")
         return False
-    if unreadable is not None:
-        raise unreadable
+    if isinstance(listed, CorruptSessionError):
+        raise listed
     return all(results)
 
 
