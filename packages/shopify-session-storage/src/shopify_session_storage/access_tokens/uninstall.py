@@ -64,9 +64,9 @@ async def _delete(
     listed, offline = await asyncio.gather(
         sessions.find(domain), sessions.load(id), return_exceptions=True
     )
-    for result in (listed, offline):
-        if isinstance(result, BaseException) and not isinstance(result, CorruptSessionError):
-            raise result
+    for read in (listed, offline):
+        if isinstance(read, BaseException) and not isinstance(read, CorruptSessionError):
+            raise read
     found = {} if isinstance(listed, BaseException) else {each.id: each for each in listed}
     if isinstance(offline, Session):
         found[id] = offline
@@ -79,9 +79,8 @@ async def _delete(
     for result in results:
         if isinstance(result, BaseException):
             raise result
-    if isinstance(offline, CorruptSessionError) and (
-        installed_before is None or len(old) == len(found)
-    ):
+    spared = installed_before is not None and len(old) < len(found)
+    if isinstance(offline, CorruptSessionError) and not spared:
         # Whatever it was, it opens nothing; and it may be what kept the others from being read.
         if not await sessions.storage.delete_session(id):
             raise SessionStorageUnavailableError(f"could not delete session {id!r}")
