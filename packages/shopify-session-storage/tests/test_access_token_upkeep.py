@@ -9,7 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import pytest_asyncio
 from shopify_app import ShopifyApp
-from shopify_session_storage import CorruptSessionError, SessionStorageUnavailableError
+from shopify_session_storage import (
+    CorruptSessionError,
+    SessionPage,
+    SessionStorageUnavailableError,
+)
 from shopify_session_storage.access_tokens import (
     AccessTokenError,
     AccessTokenStore,
@@ -22,6 +26,7 @@ from shopify_session_storage.access_tokens import (
     session_from_access_token,
     upkeep,
 )
+from shopify_session_storage.access_tokens.stored_shops import stored_shops
 from shopify_session_storage.testing import FakeShopify, Fault
 
 from .scripted import DriverError, ScriptedStorage
@@ -213,6 +218,37 @@ async def test_a_shop_named_twice_is_done_once():
     names = ["alpha", "https://ALPHA.myshopify.com", domain("alpha"), "beta"]
     report = await upkeep.migrate_to_expiring(names, work, 1000)
     assert asked == report.done == [domain("alpha"), domain("beta")]
+
+
+@pytest.mark.asyncio
+async def test_all_shops_of_a_storage(storage, fake):
+    """By pages, as scan_sessions() gives them; what is unreadable is that shop's alone."""
+    for shop in ("a", "b", "c"):
+        await fill(storage, fake, [shop])
+    offline = [storage.rows[id_of(shop)] for shop in "abc"]
+    online = replace(offline[0], id=f"{domain('a')}_7", is_online=True)
+    pages = [
+        SessionPage([offline[0], online], [id_of("x"), f"{domain('y')}_7"], "1"),
+        SessionPage([], [], "2"),
+        SessionPage([offline[2], offline[1], offline[0]], [], None),
+    ]
+
+    async def scan():
+        for page in pages:
+            yield page
+
+    asked = []
+
+    async def work(shop):
+        asked.append(shop)
+        return True
+
+    report = await upkeep.migrate_to_expiring(stored_shops(scan()), work, 1000)
+    assert asked == report.done == [domain(shop) for shop in "acb"]
+    assert {shop: type(error) for shop, error in report.failed.items()} == {
+        domain("x"): CorruptSessionError
+    }
+    assert list(report.final) == [domain("x")]
 
 
 # --- the pace ---------------------------------------------------------------------------------

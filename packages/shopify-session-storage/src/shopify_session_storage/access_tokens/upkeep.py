@@ -9,10 +9,14 @@ from shopify_session_storage.access_tokens.arguments import shop_domain
 from shopify_session_storage.access_tokens.errors import TokenRefreshUnavailable
 from shopify_session_storage.access_tokens.pace import at_pace, check_per_second
 from shopify_session_storage.access_tokens.reports import Reason, RefreshDue, Report, kept
+from shopify_session_storage.access_tokens.stored_shops import UnreadableShop
+from shopify_session_storage.errors import CorruptSessionError
 from shopify_session_storage.ids import offline_session_id
 from shopify_session_storage.session import Session
 
 __all__ = ["RefreshDue", "Report", "iter_refresh_due", "keep_warm", "migrate_to_expiring"]
+
+Shops = Iterable[str] | AsyncIterable[str | UnreadableShop]
 
 _BATCH: Final = 100
 
@@ -26,7 +30,7 @@ _NONE: Final = timedelta(0)
 
 def iter_refresh_due(
     read: Callable[[str], Awaitable[Session | None]],
-    shops: Iterable[str] | AsyncIterable[str],
+    shops: Shops,
     *,
     due: Callable[[Session], bool],
     within: timedelta,
@@ -42,7 +46,7 @@ def iter_refresh_due(
 
 async def _iter_refresh_due(
     read: Callable[[str], Awaitable[Session | None]],
-    shops: Iterable[str] | AsyncIterable[str],
+    shops: Shops,
     due: Callable[[Session], bool],
     within: timedelta,
 ) -> AsyncIterator[RefreshDue]:
@@ -91,7 +95,7 @@ async def keep_warm(
 
 
 async def migrate_to_expiring(
-    shops: Iterable[str] | AsyncIterable[str],
+    shops: Shops,
     migrate: Callable[[str], Awaitable[bool]],
     per_second: float,
 ) -> Report:
@@ -143,12 +147,15 @@ def _endpoint_rests(error: Exception) -> timedelta | None:
 
 
 async def _names(
-    shops: Iterable[Any] | AsyncIterable[Any],
+    shops: Shops,
 ) -> AsyncIterator[tuple[str, Exception | None]]:
     """Give each shop's domain once, and with an error what names no shop."""
     seen: set[str] = set()
     async for name in _each_of(shops):
         error: Exception | None = None
+        if isinstance(name, UnreadableShop):
+            yield name.shop, CorruptSessionError(f"session {name.id!r} cannot be read")
+            continue
         try:
             domain = shop_domain(name)
         except (TypeError, ValueError) as problem:
@@ -172,7 +179,7 @@ async def _batches(
         yield batch
 
 
-async def _each_of(shops: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
+async def _each_of(shops: Shops) -> AsyncIterator[Any]:
     if isinstance(shops, AsyncIterable):
         async for shop in shops:
             yield shop
