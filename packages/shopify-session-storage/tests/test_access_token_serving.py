@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import pytest_asyncio
 from shopify_app import ShopifyApp
+from shopify_session_storage import open_session_storage
 from shopify_session_storage.access_tokens import (
     AccessTokenError,
     AccessTokenStore,
     MalformedTokenResponse,
     ReauthorizationRequired,
+    Report,
     RequestNotVerified,
     ShopUnavailable,
     TokenRefreshUnavailable,
@@ -265,6 +267,35 @@ async def test_a_rerun_does_not_repeat_what_is_final(tokens, storage, fake):
     await tokens.save(fake.install("alpha", expiring=False))
     report = await tokens.migrate_to_expiring(["alpha", "beta"], per_second=1000)
     assert report.done == [DOMAIN]
+
+
+@pytest.mark.asyncio
+async def test_all_that_is_stored_by_default(fake, tmp_path):
+    app = ShopifyApp(fake.client_id, fake.client_secret)
+    shops = [f"shop-{number:03}" for number in range(120)]
+    domains = [f"{shop}.myshopify.com" for shop in shops]
+    async with (
+        open_session_storage(f"sqlite:///{tmp_path}/tokens.db", on_error="raise") as storage,
+        fake.client() as client,
+        AccessTokenStore(storage, app, http_client=client) as tokens,
+    ):
+        for shop in shops:
+            session = session_from_access_token(fake.install(shop, expiring=False))
+            await storage.store_session(session)
+        await tokens.get_or_exchange(fake.verified("shop-000"), "online")
+        due = {due.shop: due.reason async for due in tokens.iter_refresh_due()}
+        assert due == dict.fromkeys(domains, "never_expires")
+        assert (await tokens.keep_warm(per_second=1000)) == Report()
+        report = await tokens.migrate_to_expiring(per_second=1000)
+        assert sorted(report.done) == domains
+        assert sorted((await tokens.migrate_to_expiring(per_second=1000)).skipped) == domains
+
+
+@pytest.mark.asyncio
+async def test_a_storage_that_cannot_be_walked_through_says_so(tokens):
+    for call in (tokens.keep_warm, tokens.migrate_to_expiring):
+        with pytest.raises(NotImplementedError, match="walked through"):
+            await call()
 
 
 @pytest.mark.asyncio

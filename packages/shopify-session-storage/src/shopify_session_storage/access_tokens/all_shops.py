@@ -8,6 +8,7 @@ from shopify_session_storage.access_tokens.calls import Endpoint
 from shopify_session_storage.access_tokens.frames import hides_locals
 from shopify_session_storage.access_tokens.serving import Serving
 from shopify_session_storage.access_tokens.sessions import Sessions
+from shopify_session_storage.access_tokens.stored_shops import stored_shops
 
 
 class AllShops:
@@ -19,34 +20,37 @@ class AllShops:
 
     def iter_refresh_due(
         self,
-        shops: Iterable[str] | AsyncIterable[str],
+        shops: Iterable[str] | AsyncIterable[str] | None = None,
         *,
         refresh_token_within: timedelta = timedelta(days=14),
     ) -> AsyncIterator[upkeep.RefreshDue]:
         """List the shops of *shops* whose offline token is due, or about to be lost.
 
-        A session storage cannot list all its shops, so the app says which. They are read by key,
-        a bounded number at a time; nothing is asked of Shopify. What cannot be read, or names no
-        shop, is listed as ``"failed"``, and ends nothing.
+        They are read by key, a bounded number at a time; nothing is asked of Shopify. What cannot
+        be read, or names no shop, is listed as ``"failed"``, and ends nothing.
 
         Args:
-            shops: The shops, in any number; each is looked at once.
+            shops: The shops, in any number; each is looked at once. None: all that are stored.
             refresh_token_within: A refresh token is about to be lost if it expires within this
                 time; so is the whole access, if nobody refreshes it before. One that has ended
                 less than two days ago counts as well: the local clock may be wrong.
 
         Raises:
             TypeError: If *shops* is a str, or no iterable, or the time is no timedelta.
+            NotImplementedError: If there are no *shops*, and the storage cannot be walked through.
             ValueError: If the time is negative.
         """
         return upkeep.iter_refresh_due(
-            self._sessions.read, shops, due=self._sessions.due, within=refresh_token_within
+            self._sessions.read,
+            self._which(shops),
+            due=self._sessions.due,
+            within=refresh_token_within,
         )
 
     @hides_locals
     async def keep_warm(
         self,
-        shops: Iterable[str] | AsyncIterable[str],
+        shops: Iterable[str] | AsyncIterable[str] | None = None,
         *,
         refresh_token_within: timedelta = timedelta(days=14),
         per_second: float = 5.0,
@@ -57,12 +61,13 @@ class AllShops:
         one shop is in the report, and ends nothing; a shop that is silent holds up nobody.
 
         Args:
-            shops: The shops, in any number; each is looked at once.
+            shops: The shops, in any number; each is looked at once. None: all that are stored.
             refresh_token_within: Refresh those whose refresh token expires within this time.
             per_second: How many shops are begun in a second at most.
 
         Raises:
             TypeError: If an argument is of a wrong type, or *app* cannot refresh.
+            NotImplementedError: If there are no *shops*, and the storage cannot be walked through.
             ValueError: If *per_second* is not positive.
         """
         self._endpoint.check_can_refresh()
@@ -75,7 +80,7 @@ class AllShops:
     @hides_locals
     async def migrate_to_expiring(
         self,
-        shops: Iterable[str] | AsyncIterable[str],
+        shops: Iterable[str] | AsyncIterable[str] | None = None,
         *,
         per_second: float = 2.0,
     ) -> upkeep.Report:
@@ -92,12 +97,18 @@ class AllShops:
         Shopify's package, which has no call for this.
 
         Args:
-            shops: The shops, in any number; each is looked at once.
+            shops: The shops, in any number; each is looked at once. None: all that are stored.
             per_second: How many shops are begun in a second at most.
 
         Raises:
             TypeError: If an argument is of a wrong type, or *app* has no ``config``.
+            NotImplementedError: If there are no *shops*, and the storage cannot be walked through.
             ValueError: If *per_second* is not positive.
         """
         self._endpoint.check_can_migrate()
-        return await upkeep.migrate_to_expiring(shops, self._serving.migrate, per_second)
+        return await upkeep.migrate_to_expiring(
+            self._which(shops), self._serving.migrate, per_second
+        )
+
+    def _which(self, shops: Iterable[str] | AsyncIterable[str] | None) -> upkeep.Shops:
+        return stored_shops(self._sessions.storage.scan_sessions()) if shops is None else shops
