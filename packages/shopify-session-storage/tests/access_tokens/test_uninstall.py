@@ -221,6 +221,27 @@ async def test_an_uninstall_waits_for_nobody(tokens, storage, fake):
 
 
 @pytest.mark.asyncio
+async def test_an_uninstall_that_is_cancelled_holds_nobody_up(tokens, storage, fake, monkeypatch):
+    acquire = storage._acquire_lease
+    begun = asyncio.Event()
+
+    async def slowly(*lease):
+        begun.set()
+        await asyncio.sleep(0.05)
+        return await acquire(*lease)
+
+    monkeypatch.setattr(storage, "_acquire_lease", slowly)
+    call = asyncio.create_task(tokens.delete_shop("alpha"))
+    await begun.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    monkeypatch.undo()
+    async with asyncio.timeout(2):
+        await tokens.get_or_exchange(fake.verified("alpha"))
+
+
+@pytest.mark.asyncio
 async def test_installed_before_is_checked(tokens, storage, fake):
     await tokens.save(fake.install("alpha"))
     with pytest.raises(TypeError, match="installed_before"):

@@ -28,12 +28,11 @@ an uninstall two; one or two more for each uninstall in the last minute.
 """
 
 import asyncio
-import uuid
 from datetime import timedelta
 from itertools import count
 from typing import Final
 
-from shopify_session_storage.access_tokens.lease import Deadline
+from shopify_session_storage.access_tokens.lease import Deadline, Lease
 from shopify_session_storage.storage import SessionStorage
 
 _OPEN: Final = "open"
@@ -102,12 +101,12 @@ class Fence:
 
     async def end(self, shop: str, *, late: bool) -> None:
         """End the present era of a shop, if anybody has entered it."""
-        mine = uuid.uuid4().hex
         how = _LATE if late else _ENDED
         for number in count():
             name = _name(shop, number)
-            if await self._leases.acquire_lease(name, mine, _PROBE):
-                await self._leases.release_lease(name, mine)
+            probe = Lease(self._leases, name, _PROBE)
+            if await probe.acquire():
+                await probe.release()
                 return  # nobody is there, nor in any later one
             other = _ENDED if late else _LATE
             while not (await self.take(name, how) or await self.take(name, other)):
