@@ -16,7 +16,7 @@ from shopify_session_storage.access_tokens.fence import Uninstalled
 from shopify_session_storage.access_tokens.flights import Flights
 from shopify_session_storage.access_tokens.refresh import Refresher
 from shopify_session_storage.access_tokens.sessions import Sessions, usable
-from shopify_session_storage.errors import SessionStorageError
+from shopify_session_storage.errors import CorruptSessionError, SessionStorageError
 from shopify_session_storage.ids import offline_session_id
 from shopify_session_storage.session import Session
 
@@ -85,6 +85,31 @@ class Serving:
             error.access_token = None  # what is still valid by its date has been refused
             raise
         raise TokenRefreshUnavailable("the access token keeps changing", shop=session.shop)
+
+    async def without_id_token(
+        self, id: str, refused: str | None, has_id_token: bool
+    ) -> Session | None:
+        """Return what is stored under *id* and valid, or None if it takes an ID token.
+
+        Args:
+            id: Whose session it is.
+            refused: An access token that will not do, because Shopify has refused it.
+            has_id_token: Whether there is one.
+        """
+        try:
+            session = await self._sessions.read(id)
+        except CorruptSessionError:
+            if not has_id_token:
+                raise
+            return None
+        try:
+            if session is not None and session.access_token == refused:
+                return None if has_id_token else await self.replaced(session)
+            if session is not None and not session.refresh_token and self._sessions.due(session):
+                return None
+            return await self.valid(session)
+        except ReauthorizationRequired:
+            return None
 
     async def exchanged(
         self, id: str, domain: str, mode: str, verified: object, refused: str | None

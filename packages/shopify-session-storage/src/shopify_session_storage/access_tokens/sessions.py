@@ -73,6 +73,17 @@ class Sessions:
         if not await self.storage.store_session(session):
             raise SessionStorageUnavailableError(f"could not store session {session.id!r}")
 
+    async def delete_if(self, id: str, access_token: str) -> bool:
+        """Delete what is stored with *access_token*, and tell whether nothing is stored now."""
+        while True:
+            session = await self.load(id)
+            if session is None:
+                return True
+            if session.access_token != access_token:
+                return False
+            if await self.storage.compare_and_delete(session):
+                return True
+
 
 async def persist(write: Callable[[], Coroutine[Any, Any, bool]], seconds: float) -> bool:
     """Store what Shopify has issued, trying again for so long while the backend is down."""

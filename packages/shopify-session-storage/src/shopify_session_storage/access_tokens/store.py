@@ -1,6 +1,5 @@
 """Access tokens in a session storage, refreshed by one process at a time."""
 
-import logging
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -21,18 +20,17 @@ from shopify_session_storage.access_tokens.calls import Endpoint
 from shopify_session_storage.access_tokens.conversion import access_token_from_session
 from shopify_session_storage.access_tokens.errors import ReauthorizationRequired
 from shopify_session_storage.access_tokens.exchange import Exchanger
-from shopify_session_storage.access_tokens.fence import Fence, Uninstalled, UninstalledBefore
+from shopify_session_storage.access_tokens.fence import Fence
 from shopify_session_storage.access_tokens.flights import Flights
 from shopify_session_storage.access_tokens.frames import hides_locals
 from shopify_session_storage.access_tokens.lease import Leases
 from shopify_session_storage.access_tokens.refresh import Refresher
+from shopify_session_storage.access_tokens.save import save
 from shopify_session_storage.access_tokens.serving import Serving
 from shopify_session_storage.access_tokens.sessions import Sessions, secret_of
 from shopify_session_storage.access_tokens.tokens import AccessToken
 from shopify_session_storage.access_tokens.uninstall import uninstall
 from shopify_session_storage.errors import (
-    CorruptSessionError,
-    SessionStorageError,
     SessionStorageUnavailableError,
 )
 from shopify_session_storage.scopes import AuthScopes
@@ -41,7 +39,6 @@ from shopify_session_storage.storage import SessionStorage
 
 Mode = Literal["offline", "online"]
 
-_logger: Final = logging.getLogger("shopify_session_storage.access_tokens")
 _LONGEST_REFRESH_BEFORE: Final = timedelta(minutes=30)
 
 
@@ -152,25 +149,8 @@ class AccessTokenStore(AllShops):
             TypeError: If it is no access token.
         """
         session = fresh_session(access_token, shop=shop, forever=True)
-        try:
-            era = await self._fence.enter(session.shop)
-        except SessionStorageError as error:
-            era = None  # better than to lose what Shopify has issued
-            _logger.warning("%s: saving an access token without leases: %s", session.shop, error)
-        await self._sessions.store(session)
-        self._asking.forget(session.id)
-        try:
-            if era is not None:
-                await era.check()
-        except UninstalledBefore:
-            return session  # issued a moment ago, so it is of the newer install
-        except Uninstalled:
-            await self._sessions.storage.compare_and_delete(session)
-        else:
-            return session
-        raise ReauthorizationRequired(
-            "the shop has uninstalled the app meanwhile", shop=session.shop
-        )
+        await save(self._sessions, self._fence, self._asking, session)
+        return session
 
     @hides_locals
     async def load(
@@ -221,16 +201,10 @@ class AccessTokenStore(AllShops):
             if not await self._sessions.storage.delete_session(id):
                 raise SessionStorageUnavailableError(f"could not delete session {id!r}")
             return True
-        refused = secret_of(only_if)
-        while True:
-            session = await self._sessions.load(id)
-            if session is None:
-                return True
-            if session.access_token != refused:
-                return False
-            if await self._sessions.storage.compare_and_delete(session):
-                self._asking.forget(id)
-                return True
+        if await self._sessions.delete_if(id, secret_of(only_if)):
+            self._asking.forget(id)
+            return True
+        return False
 
     @hides_locals
     async def delete_shop(self, shop: str, installed_before: datetime | None = None) -> None:
@@ -352,7 +326,7 @@ class AccessTokenStore(AllShops):
         secret = None if refused is None else secret_of(refused)
         has_id_token = field(verified, "id_token") is not None
         while True:
-            session = await self._stored_and_valid(id, secret, has_id_token)
+            session = await self._serving.without_id_token(id, secret, has_id_token)
             if session is not None and has_id_token and lacks_scopes(session, wanted):
                 secret, session = session.access_token, None
             if session is None and not has_id_token:
@@ -365,22 +339,3 @@ class AccessTokenStore(AllShops):
             if session is not None:
                 check_scopes(session, wanted)
                 return access_token_from_session(session)
-
-    async def _stored_and_valid(
-        self, id: str, refused: str | None, has_id_token: bool
-    ) -> Session | None:
-        """Return what is valid without an ID token, or None."""
-        try:
-            session = await self._sessions.read(id)
-        except CorruptSessionError:
-            if not has_id_token:
-                raise
-            return None
-        try:
-            if session is not None and session.access_token == refused:
-                return None if has_id_token else await self._serving.replaced(session)
-            if session is not None and not session.refresh_token and self._sessions.due(session):
-                return None
-            return await self._serving.valid(session)
-        except ReauthorizationRequired:
-            return None
