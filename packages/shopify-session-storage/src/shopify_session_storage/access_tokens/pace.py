@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 # Those that wait for an answer for long must not take all places from the others. Nor must too many
 # be under way: of a migration that is killed, those are lost that have been answered meanwhile.
-_SECONDS_OF_WORK: Final = 3
+_SECONDS_OF_WORK: Final = 2
 _FEWEST_PLACES: Final = 16
 
 
