@@ -31,15 +31,6 @@ RETRIES = ["same", "new", "strict"]
 modes = pytest.mark.parametrize("retry", RETRIES)
 
 
-def set_retry(fake, retry):
-    """Let an old refresh token get the "same" pair again, a "new" one, or none at all: "strict"."""
-    if retry != "strict":
-        fake.retry = retry
-        return
-    standing = fake._standing
-    fake._standing = lambda shop, token: "current" if standing(shop, token) == "current" else None
-
-
 @asynccontextmanager
 async def stopped(tell, fake, shop, backend):
     """Stop a process, told inside what to do, between Shopify's answer and the end of its work."""
@@ -68,8 +59,7 @@ async def is_live(fake, storage, shop):
 @backends
 async def test_in_an_exchange(request, tmp_path, backend, retry, times):
     url, options = address(request, backend, tmp_path)
-    with FakeShopify() as fake:
-        set_retry(fake, retry)
+    with FakeShopify(retry=retry) as fake:
         async with (
             parent(fake, url, options, ()) as (tokens, storage),
             worker("calls", fake, url, options, TIMEOUT) as tell,
@@ -102,8 +92,7 @@ async def test_in_an_exchange(request, tmp_path, backend, retry, times):
 )
 async def test_in_a_refresh(request, tmp_path, backend, retry, times):
     url, options = address(request, backend, tmp_path)
-    with FakeShopify() as fake:
-        set_retry(fake, retry)
+    with FakeShopify(retry=retry) as fake:
         async with (
             parent(fake, url, options, ()) as (tokens, storage),
             worker("calls", fake, url, options, TIMEOUT) as tell,
@@ -125,8 +114,7 @@ async def test_in_a_refresh(request, tmp_path, backend, retry, times):
 @backends
 async def test_in_an_uninstall(request, tmp_path, backend, retry, times):
     url, options = address(request, backend, tmp_path)
-    with FakeShopify() as fake:
-        set_retry(fake, retry)
+    with FakeShopify(retry=retry) as fake:
         async with (
             parent(fake, url, options, ()) as (tokens, storage),
             worker("calls", fake, url, options, TIMEOUT) as tell,

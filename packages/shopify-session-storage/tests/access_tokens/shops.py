@@ -31,15 +31,6 @@ async def asked(fake, times=1, shop="alpha"):
             await asyncio.sleep(0.001)
 
 
-def set_retry(fake, retry):
-    """Let an old refresh token get the "same" pair again, a "new" one, or none at all: "strict"."""
-    if retry != "strict":
-        fake.retry = retry
-        return
-    standing = fake._standing
-    fake._standing = lambda shop, token: "current" if standing(shop, token) == "current" else None
-
-
 def end_lease(storage, name=ID):
     """Let the time of a lease be over for the backend."""
     del storage._process_locks()._leases[name]

@@ -16,7 +16,7 @@ from shopify_session_storage.access_tokens import (
 from shopify_session_storage.testing.shopify import FakeShopify
 
 from ..scripted import ScriptedStorage, settle
-from .shops import DOMAIN, ID, Clock, set_retry
+from .shops import DOMAIN, ID, Clock
 
 
 class InterleavedApp:
@@ -113,8 +113,7 @@ def test_no_interleaving_ends_with_a_retired_refresh_token(steps, delays, retry)
 
 
 async def interleave(steps, delays, retry, clock):
-    fake = FakeShopify()
-    set_retry(fake, retry)
+    fake = FakeShopify(retry=retry)
     app = InterleavedApp(fake, iter(delays))
     calls, webhooks = [], []
     async with ScriptedStorage(max_groups=8) as storage:

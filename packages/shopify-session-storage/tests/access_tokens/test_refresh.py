@@ -16,7 +16,7 @@ from shopify_session_storage.access_tokens.calls import RefreshTokenRejected, pa
 from shopify_session_storage.testing.shopify import Fault
 
 from ..scripted import DriverError, ScriptedStorage, settle
-from .shops import DOMAIN, ID, asked, end_lease, expire, set_retry
+from .shops import DOMAIN, ID, asked, end_lease, expire
 
 
 @pytest.mark.asyncio
@@ -203,7 +203,7 @@ async def test_who_was_stopped_for_longer_than_its_lease_begins_anew(
 ):
     if valid:
         await expire(storage, 60)
-    set_retry(fake, retry)
+    fake.retry = retry
     fake.fail("alpha", Fault(stalled=True, granted=True))
     call = asyncio.create_task(tokens.get("alpha"))
     await asked(fake)
@@ -226,7 +226,7 @@ async def test_who_was_stopped_for_longer_than_its_lease_begins_anew(
 async def test_who_was_stopped_overwrites_nobody(
     tokens, storage, fake, app, client, expired, clock, retry
 ):
-    set_retry(fake, retry)
+    fake.retry = retry
     fake.fail("alpha", Fault(stalled=True, granted=True))
     call = asyncio.create_task(tokens.get("alpha"))
     await asked(fake)
