@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from shopify_app import ShopifyApp
 from shopify_session_storage import open_session_storage
@@ -39,6 +39,23 @@ async def rounds(settings):
             got = sorted({r["token"] for r in results if not isinstance(r, Exception)})
             errors = sorted({repr(r) for r in results if isinstance(r, Exception)})
             print(json.dumps([got, errors]), flush=True)
+
+
+async def calls(settings):
+    """For each line, call a method; tell what came of it: the token, True or the error's name."""
+    loop = asyncio.get_running_loop()
+    async with opened(settings) as tokens:
+        print("ready", flush=True)
+        while line := await loop.run_in_executor(None, sys.stdin.readline):
+            method, arguments, options = json.loads(line)
+            if "installed_before" in options:
+                options["installed_before"] = datetime.fromisoformat(options["installed_before"])
+            try:
+                result = await getattr(tokens, method)(*arguments, **options)
+                answer = True if result is None else result["token"]
+            except Exception as error:
+                answer = type(error).__name__
+            print(json.dumps(answer), flush=True)
 
 
 def forks(settings):
@@ -76,7 +93,7 @@ async def once(settings, shop):
 
 if __name__ == "__main__":
     given = json.loads(sys.argv[2])
-    if sys.argv[1] == "rounds":
-        asyncio.run(rounds(given))
-    else:
+    if sys.argv[1] == "forks":
         forks(given)
+    else:
+        asyncio.run({"rounds": rounds, "calls": calls}[sys.argv[1]](given))

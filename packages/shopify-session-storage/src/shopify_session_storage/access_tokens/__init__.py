@@ -8,7 +8,6 @@ The database code that Shopify's ``shopifyapp`` package leaves to its users, on 
 """
 
 from shopify_session_storage.access_tokens.conversion import (
-    AccessToken,
     access_token_from_session,
     session_from_access_token,
 )
@@ -16,9 +15,12 @@ from shopify_session_storage.access_tokens.errors import (
     AccessTokenError,
     MalformedTokenResponse,
     ReauthorizationRequired,
+    RequestNotVerified,
+    ShopUnavailable,
     TokenRefreshUnavailable,
 )
 from shopify_session_storage.access_tokens.store import AccessTokenStore
+from shopify_session_storage.access_tokens.tokens import AccessToken, User
 from shopify_session_storage.access_tokens.upkeep import RefreshDue, Report
 
 __all__ = [
@@ -29,7 +31,10 @@ __all__ = [
     "ReauthorizationRequired",
     "RefreshDue",
     "Report",
+    "RequestNotVerified",
+    "ShopUnavailable",
     "TokenRefreshUnavailable",
+    "User",
     "access_token_from_session",
     "session_from_access_token",
 ]

@@ -1,35 +1,28 @@
-"""Asking Shopify through its package, and what the answers mean.
-
-| answer of the token endpoint to a refresh | verdict |
-| --- | --- |
-| 200, complete | the new pair |
-| 200 without ``scope`` | the new pair; the scope stays as it was |
-| 200, anything else missing, empty, expired or of the wrong type; no JSON | malformed |
-| 400 or 401 ``invalid_grant`` | rejected |
-| 401 ``invalid_request`` | rejected: this is how a dead refresh token is answered |
-| 400 or 401 ``invalid_client`` | unavailable: the app's own credentials are wrong, not the token |
-| 429 | unavailable, for as long as ``Retry-After`` says |
-| 5xx, also 520 | unavailable |
-| any other status | unavailable |
-| no answer, a lost connection | unavailable |
-
-Rejected is final, once the store has been read again; the rest may pass.
-"""
+"""Asking Shopify's token endpoint, through Shopify's package."""
 
 import asyncio
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from inspect import isawaitable, iscoroutinefunction
 from typing import Any, Final
 
+from shopify_session_storage.access_tokens.answers import (
+    fresh_session,
+    granted,
+    last_answer,
+    malformed,
+    parse_retry_after,
+    read_failure,
+    rejects_refresh_token,
+    unavailable,
+)
+from shopify_session_storage.access_tokens.breaker import Breaker
+from shopify_session_storage.access_tokens.clock import ClockCheck
 from shopify_session_storage.access_tokens.conversion import (
     access_token_from_session,
     field,
     is_client_credentials,
-    session_from_access_token,
     shop_name,
 )
 from shopify_session_storage.access_tokens.errors import (
@@ -38,37 +31,37 @@ from shopify_session_storage.access_tokens.errors import (
     ReauthorizationRequired,
     TokenRefreshUnavailable,
 )
-from shopify_session_storage.ids import sanitize_shop
+from shopify_session_storage.access_tokens.expiring import post, post_sync, request_body
+from shopify_session_storage.access_tokens.frames import hides_locals
+from shopify_session_storage.access_tokens.lifetimes import Lifetimes
 from shopify_session_storage.session import Session
+
+__all__ = ["Endpoint", "RefreshTokenRejected", "fresh_session", "parse_retry_after"]
 
 _REFRESH: Final = "refresh_token_exchanged_access_token"
 _EXCHANGE: Final = "exchange_using_token_exchange"
 _CLIENT_CREDENTIALS: Final = "exchange_using_client_credentials"
-_OFFLINE_TOKEN: Final = "urn:shopify:params:oauth:token-type:offline-access-token"  # noqa: S105
-_HEADERS: Final = {"Accept": "application/json"}
-_LONGEST_RETRY_AFTER: Final = timedelta(hours=1)
 
 
 class RefreshTokenRejected(Exception):  # noqa: N818  # not an error yet: the store is read again
-    """Shopify does not take this refresh token."""
+    """Shopify does not take this refresh token, says the answer with ``status``."""
 
-
-@dataclass(frozen=True)
-class _Failure:
-    """What a result of Shopify's package says, if it is not a success."""
-
-    code: str
-    detail: str
-    status: int | None
-    retry_after: timedelta | None
-    response: Any
+    def __init__(self, status: int | None = None) -> None:
+        super().__init__(status)
+        self.status = status
 
 
 class Endpoint:
     """Shopify's token endpoint, reached through the methods of Shopify's package.
 
     Each method makes one call of the package, which may send up to three requests, and raises
-    TokenRefreshUnavailable or MalformedTokenResponse, and what else it says.
+    TokenRefreshUnavailable or MalformedTokenResponse, and what else it says. While the endpoint
+    fails for many shops, most calls raise TokenRefreshUnavailable without a request.
+
+    Attributes:
+        app: A ``ShopifyApp``, or anything with its methods, sync or async.
+        http_client: Passed on to them, if it is not None. The sync methods get a sync client.
+        lifetimes: How long the tokens live that it has given.
 
     Args:
         app: A ``ShopifyApp``, or anything with its methods, sync or async.
@@ -80,7 +73,20 @@ class Endpoint:
         self.app = app
         self.http_client = http_client
         self._timeout = timeout
+        self.lifetimes = Lifetimes()
+        self._breaker = Breaker()
+        self._clock = ClockCheck()
 
+    def check_can_refresh(self) -> None:
+        """Raise TypeError unless *app* can refresh access tokens."""
+        self._method(_REFRESH)
+
+    def check_can_migrate(self) -> None:
+        """Raise TypeError unless *app* has what :meth:`migrate` needs."""
+        if getattr(self.app, "config", None) is None:
+            raise TypeError("app has no config with client_id and client_secret")
+
+    @hides_locals
     async def renew(self, session: Session) -> Session:
         """Return the session that follows *session*.
 
@@ -93,18 +99,21 @@ class Endpoint:
         else:
             # Without its dates: the package would not refresh a token that is valid for another
             # minute, and whether a refresh token has expired is for Shopify to say.
-            token = dict(access_token_from_session(session))
-            token |= {"expires": None, "refresh_token_expires": None}
+            token = replace(
+                access_token_from_session(session), expires=None, refresh_token_expires=None
+            )
             result = await self._call(session.shop, self._method(_REFRESH), token)
         if not field(result, "ok"):
-            failure = _failure(result)
-            if _rejects_refresh_token(failure):
-                raise RefreshTokenRejected
-            raise _unavailable(session.shop, failure)
-        renewed = _granted(session.shop, result, like=session)
+            failure = read_failure(result)
+            if rejects_refresh_token(failure):
+                raise RefreshTokenRejected(failure.status)
+            raise unavailable(session.shop, failure)
+        renewed = granted(session.shop, result, like=session)
+        self.lifetimes.note(renewed)
         # A refresh changes no scopes, and an app without any could not do anything.
         return renewed if renewed.scope else replace(renewed, scope=session.scope)
 
+    @hides_locals
     async def exchange(self, shop: str, mode: str, verified: object) -> Session:
         """Return the session that an ID token is worth.
 
@@ -120,21 +129,26 @@ class Endpoint:
             invalid_token_response=field(verified, "invalid_token_response"),
         )
         if not field(result, "ok"):
-            failure = _failure(result)
+            failure = read_failure(result)
             if failure.code == "invalid_subject_token":
                 raise ReauthorizationRequired(
-                    "the ID token is not valid", shop=shop, response=failure.response
+                    "the ID token is not valid",
+                    shop=shop,
+                    response=failure.response,
+                    status=failure.status,
                 )
             if failure.code == "configuration_error":
                 raise AccessTokenError(
                     "the ID token cannot be exchanged", shop=shop, response=failure.response
                 )
-            raise _unavailable(shop, failure)
-        session = _granted(shop, result)
+            raise unavailable(shop, failure)
+        session = granted(shop, result)
         if session.is_online != (mode == "online"):
-            raise _malformed(shop, "access_mode")
+            raise malformed(shop, "access_mode")
+        self.lifetimes.note(session)
         return session
 
+    @hides_locals
     async def migrate(self, session: Session) -> Session:
         """Return the session with an expiring token that Shopify gives for one without expiry.
 
@@ -144,52 +158,61 @@ class Endpoint:
             ReauthorizationRequired: If Shopify does not take the token.
             TypeError: If *app* has no ``config`` with its credentials.
         """
-        config = getattr(self.app, "config", None)
-        if config is None:
-            raise TypeError("app has no config with client_id and client_secret")
-        body = {
-            "client_id": field(config, "client_id"),
-            "client_secret": field(config, "client_secret"),
-            "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
-            "subject_token": session.access_token,
-            "subject_token_type": _OFFLINE_TOKEN,
-            "requested_token_type": _OFFLINE_TOKEN,
-            "expiring": "1",
-        }
-        post = _post_sync if self._client_is_sync() else _post
-        result = await self._call(session.shop, post, session.shop, body)
+        self.check_can_migrate()
+        body = request_body(field(self.app, "config"), session.access_token)
+        method = post_sync if self._client_is_sync() else post
+        result = await self._call(session.shop, method, session.shop, body)
         if not field(result, "ok"):
-            failure = _failure(result)
+            failure = read_failure(result)
             if failure.code in ("invalid_subject_token", "invalid_grant"):
-                raise ReauthorizationRequired("the access token is not valid", shop=session.shop)
-            raise _unavailable(session.shop, failure)
-        return _granted(session.shop, result, like=session)
+                raise ReauthorizationRequired(
+                    "the access token is not valid", shop=session.shop, status=failure.status
+                )
+            raise unavailable(session.shop, failure)
+        new = granted(session.shop, result, like=session)
+        self.lifetimes.note(new)
+        return new
 
     async def _call(
         self, shop: str, method: Callable[..., Any], *args: object, **options: object
     ) -> object:
         if self.http_client is not None:
             options["http_client"] = self.http_client
+        if rest := self._breaker.ask():
+            raise TokenRefreshUnavailable(
+                "Shopify's token endpoint fails for many shops",
+                shop=shop,
+                retry_after=timedelta(seconds=rest),
+                requests=0,
+            )
+        asked = datetime.now(UTC)
+        answered: bool | None = None
         problem: AccessTokenError
         try:
             async with asyncio.timeout(self._timeout.total_seconds()):
-                if iscoroutinefunction(method):
-                    return await method(*args, **options)
-                # A sync call blocks, so it gets a thread. It cannot be stopped there: after the
-                # timeout its answer is lost, as if it had been lost on the way.
-                result = await asyncio.to_thread(method, *args, **options)
-                return await result if isawaitable(result) else result
+                result = await _run(method, args, options)
+            status, headers = last_answer(result)
+            self._clock.look(headers.get("date"), asked)
+            answered = bool(field(result, "ok")) or (status is not None and status < 500)
+            return result
         except TimeoutError:
+            answered = False
             problem = TokenRefreshUnavailable("Shopify did not answer in time", shop=shop)
         except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
             # The package reads a 200 without looking at it first.
+            answered = True
             problem = MalformedTokenResponse(
-                f"Shopify's answer could not be read ({type(error).__name__})", shop=shop
+                f"Shopify's answer could not be read ({type(error).__name__})",
+                shop=shop,
+                status=200,
             )
         except Exception as error:  # whatever an HTTP client raises
+            answered = False
             problem = TokenRefreshUnavailable(
                 f"Shopify could not be asked ({type(error).__name__})", shop=shop
             )
+        finally:
+            self._breaker.tell(shop, answered=answered)
         # Not inside a handler: the context of the new error would be one that may hold the answer.
         raise problem
 
@@ -204,148 +227,10 @@ class Endpoint:
         return method  # type: ignore[no-any-return]
 
 
-async def _post(shop: str, body: dict[str, Any], http_client: Any = None) -> dict[str, Any]:
-    if http_client is None:
-        import httpx  # Shopify's package needs it, too
-
-        async with httpx.AsyncClient() as client:
-            return await _post(shop, body, client)
-    return _read(shop, await http_client.post(_url(shop), json=body, headers=_HEADERS))
-
-
-def _post_sync(shop: str, body: dict[str, Any], http_client: Any) -> dict[str, Any]:
-    return _read(shop, http_client.post(_url(shop), json=body, headers=_HEADERS))
-
-
-def _url(shop: str) -> str:
-    return f"https://{shop}/admin/oauth/access_token"
-
-
-def _read(shop: str, answer: Any) -> dict[str, Any]:
-    """Return an HTTP answer as a result in the shape of Shopify's package."""
-    result: dict[str, Any] = {
-        "ok": answer.status_code == 200,
-        "http_logs": [{"res": {"status": answer.status_code, "headers": answer.headers}}],
-    }
-    if not result["ok"]:
-        try:
-            code = answer.json().get("error", "unknown_error")
-        except (ValueError, AttributeError):
-            code = "unknown_error"
-        return result | {"log": {"code": code}}
-    now = datetime.now(UTC)
-    given = answer.json()
-    result["access_token"] = {
-        "shop": shop,
-        "token": given.get("access_token"),
-        "expires": _after(now, given.get("expires_in")),
-        "scope": given.get("scope"),
-        "access_mode": "offline",
-        "refresh_token": given.get("refresh_token"),
-        "refresh_token_expires": _after(now, given.get("refresh_token_expires_in")),
-    }
-    return result
-
-
-def _after(now: datetime, seconds: float | None) -> str | None:
-    return None if seconds is None else (now + timedelta(seconds=seconds)).isoformat()
-
-
-def _granted(shop: str, result: object, *, like: Session | None = None) -> Session:
-    token = field(result, "access_token")
-    if token is None or sanitize_shop(str(field(token, "shop"))) != shop:
-        raise _malformed(shop, "access_token" if token is None else "shop")
-    return fresh_session(token, like=like)
-
-
-def fresh_session(token: object, *, like: Session | None = None, forever: bool = False) -> Session:
-    """Return the session of a token that was just issued, after a look at everything in it.
-
-    Args:
-        token: The token.
-        like: The session that it renews, if it renews one.
-        forever: Whether a token that never expires will do, too.
-
-    Raises:
-        MalformedTokenResponse: If it is not complete, or not valid now.
-        ValueError: If it does not name a shop.
-    """
-    session = session_from_access_token(token)
-    now = datetime.now(UTC)
-    wrong = []
-    if like is not None and session.id != like.id:
-        wrong.append("shop")
-    # The package turns a missing lifetime into one of zero seconds, or into None.
-    if (not forever) if session.expires is None else session.expires <= now:
-        wrong.append("expires_in")
-    if is_client_credentials(session) and _has(token, "refresh_token"):
-        wrong.append("refresh_token")
-    if session.refresh_token is not None:
-        expires = session.refresh_token_expires
-        if expires is None or expires <= now:
-            wrong.append("refresh_token_expires_in")
-    if wrong:
-        raise _malformed(session.shop, *wrong)
-    return session
-
-
-def _has(given: object, name: str) -> bool:
-    missing = object()
-    return field(given, name, missing) is not missing
-
-
-def _malformed(shop: str, *fields: str) -> MalformedTokenResponse:
-    return MalformedTokenResponse(
-        f"Shopify's answer is not complete: {', '.join(fields)}", shop=shop, fields=fields
-    )
-
-
-def _unavailable(shop: str, failure: _Failure) -> TokenRefreshUnavailable:
-    status = "" if not failure.status else f", status {failure.status}"
-    return TokenRefreshUnavailable(
-        f"Shopify gave no access token ({failure.code}{status})",
-        shop=shop,
-        response=failure.response,
-        retry_after=failure.retry_after,
-    )
-
-
-def _rejects_refresh_token(failure: _Failure) -> bool:
-    if failure.status is not None and failure.status not in (400, 401):
-        return False
-    if failure.code in ("invalid_grant", "refresh_token_expired"):
-        return True
-    # The package has no code for it; its detail quotes the error that Shopify names.
-    return failure.status == 401 and "error: invalid_request" in failure.detail
-
-
-def _failure(result: object) -> _Failure:
-    log = field(result, "log")
-    sent = field(result, "http_logs") or [None]
-    answer = field(sent[-1], "res")
-    headers = field(answer, "headers") or {}
-    return _Failure(
-        code=str(field(log, "code", "unknown")),
-        detail=str(field(log, "detail", "")),
-        status=field(answer, "status") or None,
-        retry_after=parse_retry_after(
-            next((value for name, value in headers.items() if name.lower() == "retry-after"), None)
-        ),
-        response=field(result, "response"),
-    )
-
-
-def parse_retry_after(value: str | None) -> timedelta | None:
-    """Read a ``Retry-After`` header: seconds or an HTTP date, at most an hour; None if neither."""
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    if math.isnan(seconds):
-        return None
-    return timedelta(seconds=min(max(seconds, 0), _LONGEST_RETRY_AFTER.total_seconds()))
+async def _run(method: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    if iscoroutinefunction(method):
+        return await method(*args, **options)
+    # A sync call blocks, so it gets a thread. It cannot be stopped there: after the timeout its
+    # answer is lost, as if it had been lost on the way.
+    result = await asyncio.to_thread(method, *args, **options)
+    return await result if isawaitable(result) else result

@@ -5,15 +5,38 @@ the full domain and datetimes. Objects are taken by shape: a dataclass or a dict
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
+from shopify_session_storage.access_tokens.arguments import (
+    check_verified,
+    field,
+    session_id,
+    shop_domain,
+    shop_name,
+)
+from shopify_session_storage.access_tokens.code_grant import from_answer
 from shopify_session_storage.access_tokens.errors import MalformedTokenResponse
+from shopify_session_storage.access_tokens.frames import hides_locals
+from shopify_session_storage.access_tokens.tokens import AccessToken, ClientCredentialsToken, User
 from shopify_session_storage.checks import check_session
 from shopify_session_storage.errors import InvalidSessionError
-from shopify_session_storage.ids import offline_session_id, online_session_id, sanitize_shop
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
+
+__all__ = [
+    "AccessToken",
+    "access_token_from_session",
+    "check_verified",
+    "field",
+    "is_client_credentials",
+    "session_from_access_token",
+    "session_id",
+    "shop_domain",
+    "shop_name",
+]
+
+# The state of a session whose token came from client credentials.
+CLIENT_CREDENTIALS: Final = "client_credentials"
 
 _USER_FIELDS: Final = (
     "id",
@@ -27,74 +50,40 @@ _USER_FIELDS: Final = (
 )
 
 
-class AccessToken(dict[str, Any]):
-    """An access token in the shape that Shopify's package takes and gives.
-
-    A dict with the keys ``shop`` (without ``.myshopify.com``), ``token``, ``expires`` (ISO 8601 in
-    UTC, or None), ``scope``, ``access_mode`` (``"online"`` or ``"offline"``) and ``user``, and but
-    for client credentials ``refresh_token`` and ``refresh_token_expires``. Its ``repr()`` and
-    ``str()`` show no token.
-    """
-
-    def __repr__(self) -> str:
-        return (
-            f"<AccessToken shop={self.get('shop')!r} access_mode={self.get('access_mode')!r} "
-            f"expires={self.get('expires')!r}>"
-        )
-
-
-def field(given: object, name: str, default: Any = None) -> Any:
-    """Return a field of a dataclass or a dict."""
-    if isinstance(given, Mapping):
-        return given.get(name, default)
-    return getattr(given, name, default)
-
-
-def shop_domain(shop: str | None) -> str:
-    """Return the full domain of a shop, which may be named in any way.
-
-    Raises:
-        TypeError: If *shop* is neither a str nor None.
-        ValueError: If it does not name a shop.
-    """
-    domain = sanitize_shop("" if shop is None else shop)
-    if domain is None:
-        raise ValueError(f"{shop!r} does not name a shop")
-    return domain
-
-
-def shop_name(domain: str) -> str:
-    """Return what Shopify's package calls a shop: the domain without ``.myshopify.com``."""
-    return domain.removesuffix(".myshopify.com")
-
-
-def session_id(domain: str, mode: str, user_id: int | str | None) -> str:
-    """Return the id that Shopify's JavaScript packages use for a session.
-
-    Raises:
-        ValueError: If *mode* is unknown, or if a user is named for ``"offline"`` or is not for
-            ``"online"``.
-    """
-    if mode not in ("offline", "online"):
-        raise ValueError(f'mode must be "offline" or "online", not {mode!r}')
-    if (mode == "online") != (user_id is not None):
-        raise ValueError("an online access token has a user_id, an offline one has none")
-    return offline_session_id(domain) if user_id is None else online_session_id(domain, user_id)
-
-
-def session_from_access_token(token: object) -> Session:
+@hides_locals
+def session_from_access_token(token: object, *, shop: str | None = None) -> Session:
     """Return the session that keeps *token*.
 
     Args:
         token: A ``TokenExchangeAccessToken`` or ``ClientCredentialsAccessToken`` of Shopify's
-            package, or a dict of that shape. Its shop may be named in any way.
+            package, an :class:`AccessToken`, a dict of that shape, or the JSON that Shopify
+            answers to an authorization code grant.
+        shop: The shop, if *token* does not name it. Named in any way, as the one in *token*.
 
     Raises:
-        ValueError: If it does not name a shop.
+        TypeError: If it is no access token.
+        ValueError: If it does not name a shop, or names another one.
         MalformedTokenResponse: If it is not complete: no access token, a date that is none, an
             online one without its user, a refresh token without expiry.
     """
-    shop = shop_domain(field(token, "shop"))
+    given = field(token, "shop")
+    if isinstance(token, Mapping):
+        if "access_token" in token and "token" not in token:
+            if given is None and shop is None:
+                raise ValueError("a code grant does not name its shop: pass shop=, too")
+            token = from_answer(token, given)
+    elif isinstance(token, type) or not hasattr(token, "token"):
+        raise TypeError(
+            "access_token must be an access token of Shopify's package, a dict of that shape or "
+            f"the answer to a code grant, not a {type(token).__name__}"
+        )
+    domain = shop_domain(shop if given is None else given)
+    if shop is not None and shop_domain(shop) != domain:
+        raise ValueError(f"the access token is another shop's: {domain}")
+    return _session(domain, token)
+
+
+def _session(shop: str, token: object) -> Session:
     mode = field(token, "access_mode")
     wrong: list[str] = []
     if mode not in ("online", "offline"):
@@ -139,6 +128,8 @@ def session_from_access_token(token: object) -> Session:
         refresh_token_expires=refresh_expires,
         online_access_info=info,
     )
+    if _came_from_client_credentials(token, session):
+        session.state = CLIENT_CREDENTIALS
     problem = None
     try:
         check_session(session)
@@ -151,26 +142,38 @@ def session_from_access_token(token: object) -> Session:
 
 def access_token_from_session(session: Session) -> AccessToken:
     """Return the access token that *session* keeps, in the shape of Shopify's package."""
-    token = AccessToken(
+    info = session.online_access_info
+    user = None
+    if info is not None:
+        theirs = {name: getattr(info.associated_user, name) for name in _USER_FIELDS}
+        user = User(**theirs, scope=info.associated_user_scope)
+    kind = ClientCredentialsToken if is_client_credentials(session) else AccessToken
+    return kind(
         shop=shop_name(session.shop),
         token=session.access_token,
         expires=_iso(session.expires),
         scope=session.scope,
         access_mode="online" if session.is_online else "offline",
-        user=None,
+        refresh_token=session.refresh_token,
+        refresh_token_expires=_iso(session.refresh_token_expires),
+        user=user,
     )
-    if not is_client_credentials(session):
-        token["refresh_token"] = session.refresh_token
-        token["refresh_token_expires"] = _iso(session.refresh_token_expires)
-    info = session.online_access_info
-    if info is not None:
-        token["user"] = asdict(info.associated_user) | {"scope": info.associated_user_scope}
-    return token
 
 
 def is_client_credentials(session: Session) -> bool:
-    """Tell whether the token came from client credentials: it expires, with no refresh token."""
-    return not session.is_online and session.expires is not None and session.refresh_token is None
+    """Tell whether the token came from client credentials, and is renewed with them.
+
+    Its row says so in ``state``: an expiring token whose refresh token somebody lost, as old
+    adapters did, looks the same otherwise.
+    """
+    return session.state == CLIENT_CREDENTIALS and session.refresh_token is None
+
+
+def _came_from_client_credentials(token: object, session: Session) -> bool:
+    # They are what has no refresh token, not even None.
+    nothing = object()
+    lacks = field(token, "refresh_token", nothing) is nothing
+    return lacks and not session.is_online and session.expires is not None
 
 
 def _secret(token: object, name: str, called: str, wrong: list[str]) -> str | None:

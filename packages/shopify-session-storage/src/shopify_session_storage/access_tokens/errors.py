@@ -1,21 +1,45 @@
 """The errors of access tokens. No message, cause or context of theirs carries a token."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from shopify_session_storage.access_tokens.tokens import AccessToken
+
 
 class AccessTokenError(Exception):
-    """Base of every error about an access token.
+    """Base of every error about an access token. Can be pickled and copied.
 
     Attributes:
         shop: The shop's full domain.
-        response: The HTTP answer that Shopify's package suggests for the request at hand, or None.
+        response: What ``shopifyapp`` suggests to answer the request at hand, with ``status``,
+            ``body`` and ``headers``; or None, for instance when nobody waits for an answer. Send
+            it as it is: it tells the browser to come again with a new ID token, where that helps.
+        status: The HTTP status of Shopify's answer that led to this, or None if there was none.
     """
 
-    def __init__(self, message: str, *, shop: str, response: Any = None) -> None:
+    shop: str | None
+    response: Any
+    status: int | None
+
+    def __init__(
+        self, message: str, *, shop: str, response: Any = None, status: int | None = None
+    ) -> None:
         super().__init__(f"{shop}: {message}")
         self.shop = shop
         self.response = response
+        self.status = status
+
+    # An exception is pickled by what it was called with, positional arguments alone.
+    def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        return _again, (type(self), self.args, self.__dict__)
+
+
+def _again(kind: type[AccessTokenError], args: tuple[Any, ...], state: dict[str, Any]) -> Any:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
 
 
 class ReauthorizationRequired(AccessTokenError):  # noqa: N818  # what the caller has to do
@@ -26,12 +50,30 @@ class ReauthorizationRequired(AccessTokenError):  # noqa: N818  # what the calle
     """
 
 
+class RequestNotVerified(AccessTokenError, ValueError):  # noqa: N818  # what the request is
+    """The request is not one that Shopify's package has verified; answer with ``.response``.
+
+    Attributes:
+        reason: The code that Shopify's package gives, such as ``"expired_id_token"``.
+        detail: What Shopify's package says about it.
+    """
+
+    def __init__(self, reason: str, detail: str, *, response: Any = None) -> None:
+        ValueError.__init__(self, f"the request is not verified ({reason}): {detail}")
+        self.shop = None  # nobody knows
+        self.response = response
+        self.status = None
+        self.reason = reason
+        self.detail = detail
+
+
 class TokenRefreshUnavailable(AccessTokenError):  # noqa: N818  # a state, not a mistake
     """No valid access token right now, but later: nothing stored was changed, trying again helps.
 
     Attributes:
         access_token: The old access token while it is still valid, or None.
         retry_after: How long to leave Shopify alone, or None if that is unknown.
+        requests: How many requests this has cost.
     """
 
     def __init__(
@@ -40,12 +82,23 @@ class TokenRefreshUnavailable(AccessTokenError):  # noqa: N818  # a state, not a
         *,
         shop: str,
         response: Any = None,
-        access_token: dict[str, Any] | None = None,
+        status: int | None = None,
+        access_token: AccessToken | None = None,
         retry_after: timedelta | None = None,
+        requests: int = 1,
     ) -> None:
-        super().__init__(message, shop=shop, response=response)
+        super().__init__(message, shop=shop, response=response, status=status)
         self.access_token = access_token
         self.retry_after = retry_after
+        self.requests = requests
+
+
+class ShopUnavailable(TokenRefreshUnavailable):
+    """Shopify serves this shop no more: closed, frozen or locked, says ``.status``.
+
+    It is not about the token, and does not pass by itself: the merchant has to reopen the shop or
+    to pay. Nothing stored was changed, so that everything goes on when that happens.
+    """
 
 
 class MalformedTokenResponse(AccessTokenError):  # noqa: N818  # what came, not what went wrong
@@ -58,6 +111,8 @@ class MalformedTokenResponse(AccessTokenError):  # noqa: N818  # what came, not 
             endpoint names them; empty if the answer could not be read at all.
     """
 
-    def __init__(self, message: str, *, shop: str, fields: tuple[str, ...] = ()) -> None:
-        super().__init__(message, shop=shop)
+    def __init__(
+        self, message: str, *, shop: str, fields: tuple[str, ...] = (), status: int | None = None
+    ) -> None:
+        super().__init__(message, shop=shop, status=status)
         self.fields = fields

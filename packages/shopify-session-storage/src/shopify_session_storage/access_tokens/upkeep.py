@@ -2,78 +2,75 @@
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final
 
-from shopify_session_storage.access_tokens.conversion import shop_domain
-from shopify_session_storage.access_tokens.errors import AccessTokenError
-from shopify_session_storage.errors import SessionStorageError
+from shopify_session_storage.access_tokens.arguments import shop_domain
+from shopify_session_storage.access_tokens.errors import TokenRefreshUnavailable
+from shopify_session_storage.access_tokens.pace import at_pace, check_per_second
+from shopify_session_storage.access_tokens.reports import Reason, RefreshDue, Report, kept
+from shopify_session_storage.access_tokens.stored_shops import UnreadableShop
+from shopify_session_storage.errors import CorruptSessionError
 from shopify_session_storage.ids import offline_session_id
 from shopify_session_storage.session import Session
 
+__all__ = ["RefreshDue", "Report", "iter_refresh_due", "keep_warm", "migrate_to_expiring"]
+
+Shops = Iterable[str] | AsyncIterable[str | UnreadableShop]
+
 _BATCH: Final = 100
 
-Reason = Literal["access_token", "refresh_token", "lost", "never_expires"]
+# A refresh token that ended less than this ago is tried all the same: the local clock may be wrong.
+_DOUBT: Final = timedelta(days=2)
+
+# For how long a shop waits while the endpoint is left alone for all.
+_PATIENCE: Final = timedelta(minutes=1)
+_NONE: Final = timedelta(0)
 
 
-@dataclass(frozen=True)
-class RefreshDue:
-    """A shop whose offline token needs attention.
-
-    Attributes:
-        shop: The shop's full domain.
-        reason: ``"access_token"``: it is due, the next use refreshes it; ``"refresh_token"``: that
-            will expire soon, refresh it now; ``"lost"``: it has expired, only a merchant can help;
-            ``"never_expires"``: the old kind of token, to be migrated.
-        expires: When the access token expires, or None.
-        refresh_token_expires: When the refresh token expires, or None.
-    """
-
-    shop: str
-    reason: Reason
-    expires: datetime | None
-    refresh_token_expires: datetime | None
-
-
-@dataclass
-class Report:
-    """What a run over many shops came to.
-
-    Attributes:
-        done: The shops, by full domain, that were refreshed or migrated.
-        skipped: Those where there was nothing to do.
-        failed: Those that failed, with why. Run again: what is done is skipped.
-    """
-
-    done: list[str] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    failed: dict[str, Exception] = field(default_factory=dict)
-
-
-async def iter_refresh_due(
+def iter_refresh_due(
     read: Callable[[str], Awaitable[Session | None]],
-    shops: Iterable[str] | AsyncIterable[str],
+    shops: Shops,
     *,
     due: Callable[[Session], bool],
     within: timedelta,
 ) -> AsyncIterator[RefreshDue]:
     """See :meth:`AccessTokenStore.iter_refresh_due`."""
-    async for batch in _batches(shops):
-        ids = (offline_session_id(shop_domain(shop)) for shop in batch)
+    _check_shops(shops)
+    if not isinstance(within, timedelta):
+        raise TypeError(f"refresh_token_within must be a timedelta, not {type(within).__name__}")
+    if within < timedelta(0):
+        raise ValueError("refresh_token_within must not be negative")
+    return _iter_refresh_due(read, shops, due, within)
+
+
+async def _iter_refresh_due(
+    read: Callable[[str], Awaitable[Session | None]],
+    shops: Shops,
+    due: Callable[[Session], bool],
+    within: timedelta,
+) -> AsyncIterator[RefreshDue]:
+    async for batch in _batches(_names(shops)):
+        sound = [domain for domain, error in batch if error is None]
+        for domain, error in batch:
+            if error is not None:
+                yield RefreshDue(domain, "failed", error=error)
         # Loads that are under way together leave as a few queries.
-        for session in await asyncio.gather(*map(read, ids)):
-            reason = None if session is None else _reason(session, due, within)
-            if session is not None and reason is not None:
-                yield RefreshDue(
-                    session.shop, reason, session.expires, session.refresh_token_expires
-                )
+        loads = (read(offline_session_id(domain)) for domain in sound)
+        found = await asyncio.gather(*loads, return_exceptions=True)
+        for domain, session in zip(sound, found, strict=True):
+            if isinstance(session, Exception):
+                yield RefreshDue(domain, "failed", error=kept(session, domain))
+            elif isinstance(session, BaseException):
+                raise session
+            elif session is not None and (reason := _reason(session, due, within)) is not None:
+                yield RefreshDue(domain, reason, session.expires, session.refresh_token_expires)
 
 
 def _reason(session: Session, due: Callable[[Session], bool], within: timedelta) -> Reason | None:
     now = datetime.now(UTC)
     expires = session.refresh_token_expires
-    if expires is not None and expires <= now:
+    if expires is not None and expires <= now - _DOUBT:
         return "lost"
     if expires is not None and expires - now <= within:
         return "refresh_token"
@@ -88,52 +85,93 @@ async def keep_warm(
     per_second: float,
 ) -> Report:
     """See :meth:`AccessTokenStore.keep_warm`."""
-    due = (each.shop async for each in found if each.reason == "refresh_token")
-    return await _each(due, refresh, per_second)
+    check_per_second(per_second)
+    wanted = (
+        (each.shop, each.error)
+        async for each in found
+        if each.reason in ("refresh_token", "failed")
+    )
+    return await _each(wanted, refresh, per_second)
 
 
 async def migrate_to_expiring(
-    shops: Iterable[str] | AsyncIterable[str],
+    shops: Shops,
     migrate: Callable[[str], Awaitable[bool]],
     per_second: float,
 ) -> Report:
     """See :meth:`AccessTokenStore.migrate_to_expiring`."""
-    return await _each(_domains(shops), migrate, per_second)
+    _check_shops(shops)
+    check_per_second(per_second)
+    return await _each(_names(shops), migrate, per_second)
 
 
 async def _each(
-    shops: AsyncIterator[str], work: Callable[[str], Awaitable[bool]], per_second: float
+    shops: AsyncIterator[tuple[str, Exception | None]],
+    work: Callable[[str], Awaitable[bool]],
+    per_second: float,
 ) -> Report:
-    if per_second <= 0:
-        raise ValueError("per_second must be positive")
     report = Report()
-    loop = asyncio.get_running_loop()
-    async for shop in shops:
-        next_start = loop.time() + 1 / per_second
-        try:
-            done = await work(shop)
-        except (AccessTokenError, SessionStorageError) as error:
-            report.failed[shop] = error
-        else:
-            (report.done if done else report.skipped).append(shop)
-            if not done:
-                continue  # Shopify was not asked
-        await asyncio.sleep(max(0.0, next_start - loop.time()))
+    order: dict[str, int] = {}
+    waited: dict[str, timedelta] = {}
+
+    async def one(shop: tuple[str, Exception | None]) -> bool | timedelta:
+        domain, error = shop
+        order.setdefault(domain, len(order))
+        if error is None:
+            try:
+                done = await work(domain)
+            except Exception as failure:  # whatever it is, it is this shop's alone
+                if (rest := _endpoint_rests(failure)) and waited.get(domain, _NONE) < _PATIENCE:
+                    waited[domain] = waited.get(domain, _NONE) + rest
+                    return rest
+                report.failed[domain] = kept(failure, domain)
+            else:
+                (report.done if done else report.skipped).append(domain)
+                return done  # else Shopify was not asked
+            return True
+        report.failed[domain] = error
+        return False
+
+    await at_pace(shops, one, per_second)
+    report.done.sort(key=order.__getitem__)
+    report.skipped.sort(key=order.__getitem__)
+    report.failed = {shop: report.failed[shop] for shop in order if shop in report.failed}
     return report
 
 
-async def _domains(shops: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[str]:
-    async for batch in _batches(shops):
-        for shop in batch:
-            yield shop_domain(shop)
+def _endpoint_rests(error: Exception) -> timedelta | None:
+    """Return for how long the endpoint is left alone as a whole, if that is all."""
+    if isinstance(error, TokenRefreshUnavailable) and not error.requests:
+        return error.retry_after
+    return None
 
 
-async def _batches(shops: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[list[str]]:
-    if isinstance(shops, str):
-        raise TypeError("shops must be an iterable of str, not a str")
-    batch: list[str] = []
-    async for shop in _each_of(shops):
-        batch.append(shop)
+async def _names(
+    shops: Shops,
+) -> AsyncIterator[tuple[str, Exception | None]]:
+    """Give each shop's domain once, and with an error what names no shop."""
+    seen: set[str] = set()
+    async for name in _each_of(shops):
+        error: Exception | None = None
+        if isinstance(name, UnreadableShop):
+            yield name.shop, CorruptSessionError(f"session {name.id!r} cannot be read")
+            continue
+        try:
+            domain = shop_domain(name)
+        except (TypeError, ValueError) as problem:
+            domain = name if isinstance(name, str) else repr(name)
+            error = type(problem)(*problem.args)  # without its traceback
+        if domain not in seen:
+            seen.add(domain)
+            yield domain, error
+
+
+async def _batches(
+    items: AsyncIterator[tuple[str, Exception | None]],
+) -> AsyncIterator[list[tuple[str, Exception | None]]]:
+    batch = []
+    async for item in items:
+        batch.append(item)
         if len(batch) == _BATCH:
             yield batch
             batch = []
@@ -141,10 +179,15 @@ async def _batches(shops: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[l
         yield batch
 
 
-async def _each_of(shops: Iterable[str] | AsyncIterable[str]) -> AsyncIterator[str]:
+async def _each_of(shops: Shops) -> AsyncIterator[Any]:
     if isinstance(shops, AsyncIterable):
         async for shop in shops:
             yield shop
     else:
         for shop in shops:
             yield shop
+
+
+def _check_shops(shops: object) -> None:
+    if isinstance(shops, str | bytes) or not isinstance(shops, Iterable | AsyncIterable):
+        raise TypeError(f"shops must be an iterable of str, not a {type(shops).__name__}")

@@ -1,0 +1,49 @@
+"""Error reporters print the local variables of every frame: those of ours must hold no token."""
+
+import traceback
+from collections.abc import Callable
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def hides_locals(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Let what *function* raises carry no local variables of the frames that it came through."""
+    if iscoroutinefunction(function):
+
+        @wraps(function)
+        async def call_async(*args: _P.args, **kwargs: _P.kwargs) -> Any:
+            try:
+                return await function(*args, **kwargs)
+            except BaseException as error:
+                del args, kwargs
+                _clear(error)
+                raise
+
+        return call_async  # type: ignore[return-value]  # a coroutine function for one
+
+    @wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return function(*args, **kwargs)
+        except BaseException as error:
+            del args, kwargs
+            _clear(error)
+            raise
+
+    return call
+
+
+def _clear(error: BaseException) -> None:
+    pending: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while pending:
+        one = pending.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        traceback.clear_frames(one.__traceback__)
+        pending += [one.__cause__, one.__context__]

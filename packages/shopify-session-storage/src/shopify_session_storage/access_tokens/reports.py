@@ -1,0 +1,92 @@
+"""What a run over many shops finds and comes to; without a token, so that it can be kept."""
+
+import pickle
+import traceback
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import PurePath
+from typing import Final, Literal
+
+from shopify_session_storage.access_tokens.errors import (
+    AccessTokenError,
+    ReauthorizationRequired,
+    ShopUnavailable,
+    TokenRefreshUnavailable,
+)
+from shopify_session_storage.errors import CorruptSessionError, SessionStorageError
+
+Reason = Literal["access_token", "refresh_token", "lost", "never_expires", "failed"]
+
+# What is the same when one tries again; names that are no shop are a ValueError or a TypeError.
+_FINAL: Final = (
+    ReauthorizationRequired,
+    ShopUnavailable,
+    CorruptSessionError,
+    ValueError,
+    TypeError,
+)
+
+
+@dataclass(frozen=True)
+class RefreshDue:
+    """A shop whose offline token needs attention.
+
+    Attributes:
+        shop: The shop's full domain; what was given, if that names no shop.
+        reason: ``"access_token"``: it is due, the next use refreshes it; ``"refresh_token"``: that
+            will expire soon, refresh it now; ``"lost"``: it has expired, only a merchant can help;
+            ``"never_expires"``: the old kind of token, to be migrated; ``"failed"``: it could not
+            be looked at, says ``error``.
+        expires: When the access token expires, or None.
+        refresh_token_expires: When the refresh token expires, or None.
+        error: What went wrong, without a traceback, or None.
+    """
+
+    shop: str
+    reason: Reason
+    expires: datetime | None = None
+    refresh_token_expires: datetime | None = None
+    error: Exception | None = None
+
+
+@dataclass
+class Report:
+    """What a run over many shops came to. Can be pickled; holds no token and no traceback.
+
+    Attributes:
+        done: The shops, by full domain, that were refreshed or migrated.
+        skipped: Those where there was nothing to do.
+        failed: Those that failed, with why; also what was given and names no shop.
+    """
+
+    done: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    failed: dict[str, Exception] = field(default_factory=dict)
+
+    @property
+    def final(self) -> dict[str, Exception]:
+        """What of ``failed`` will fail again: a merchant, or somebody who repairs it, must help."""
+        return {shop: error for shop, error in self.failed.items() if isinstance(error, _FINAL)}
+
+    @property
+    def again(self) -> list[str]:
+        """The shops of ``failed`` to give to the next run: their failure may have passed."""
+        return [shop for shop, error in self.failed.items() if not isinstance(error, _FINAL)]
+
+
+def kept(error: Exception, shop: str) -> Exception:
+    """Return what to keep of an error that others may hold, too: no traceback, cause or token."""
+    if isinstance(error, AccessTokenError | SessionStorageError):
+        try:
+            copy: Exception = pickle.loads(pickle.dumps(error))  # noqa: S301  # made right here
+        except Exception:  # an adapter's own kind of error, perhaps
+            return AccessTokenError(f"failed with {type(error).__name__}", shop=shop)
+        if isinstance(copy, AccessTokenError):
+            copy.response = None  # there is no request to answer
+        if isinstance(copy, TokenRefreshUnavailable):
+            copy.access_token = None
+        return copy
+    # Nobody knows what its message says.
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f" in {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return AccessTokenError(f"failed with {type(error).__name__}{where}", shop=shop)

@@ -1,0 +1,39 @@
+"""HTTP clients for which every shop is at one local server."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import httpx
+
+
+def client_for(url: str) -> "httpx.AsyncClient":
+    """Return an HTTP client whose requests, whatever their host, go to the server at *url*.
+
+    For processes other than that of the :class:`FakeShopify`.
+    """
+    import httpx
+
+    class Transport(httpx.AsyncHTTPTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            request.url = _there(request.url, url)
+            return await super().handle_async_request(request)
+
+    # Nothing is encrypted here, and loading certificates takes long.
+    return httpx.AsyncClient(transport=Transport(verify=False))
+
+
+def sync_client_for(url: str) -> "httpx.Client":
+    """Return a sync client as :func:`client_for` does."""
+    import httpx
+
+    class Transport(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            request.url = _there(request.url, url)
+            return super().handle_request(request)
+
+    return httpx.Client(transport=Transport(verify=False))
+
+
+def _there(asked: "httpx.URL", url: str) -> "httpx.URL":
+    host, _, port = url.removeprefix("http://").partition(":")
+    return asked.copy_with(scheme="http", host=host, port=int(port))

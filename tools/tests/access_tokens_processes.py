@@ -1,0 +1,127 @@
+"""Processes of an app, and what they share, for the tests of access tokens on real backends."""
+
+import asyncio
+import json
+import random
+import sys
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+from shopify_app import ShopifyApp
+from shopify_session_storage import open_session_storage
+from shopify_session_storage.access_tokens import AccessTokenStore
+
+WORKER = Path(__file__).with_name("access_tokens_worker.py")
+
+BACKENDS = ["sqlite", "postgresql", "mysql", "redis", "mongodb", "dynamodb"]
+
+
+def address(request, backend, tmp_path):
+    """Return the URL and the options of a storage that no other test uses."""
+    name = f"tokens_{uuid4().hex}"
+    options = {"on_error": "raise"}
+    if backend == "sqlite":
+        return f"sqlite:///{(tmp_path / 'sessions.db').as_posix()}", options
+    url = request.getfixturevalue(f"{backend}_url")
+    if backend == "redis":
+        options["session_key_prefix"] = name
+    elif backend == "mongodb":
+        options["session_collection_name"] = name
+    elif backend == "dynamodb":
+        keys = {"aws_access_key_id": "tester", "aws_secret_access_key": "sekret"}
+        options |= {"client_options": keys, "create_table": True}
+        url = f"dynamodb://eu-west-1/{name}?endpoint_url={url}"
+    else:
+        options["session_table_name"] = name
+    return url, options
+
+
+@asynccontextmanager
+async def worker(how, fake, url, options, request_timeout=10.0):
+    """Start a process of the app, and give what sends it a line and returns the answer."""
+    settings = {
+        "storage": url,
+        "options": options,
+        "endpoint": fake.url,
+        "client_id": fake.client_id,
+        "client_secret": fake.client_secret,
+        "request_timeout": request_timeout,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        str(WORKER),
+        how,
+        json.dumps(settings),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+
+    async def answer():
+        line = await asyncio.wait_for(process.stdout.readline(), 60)
+        assert line, "the process ended"
+        return line.decode().strip()
+
+    async def tell(what):
+        send(what)
+        return await answer()
+
+    def send(what):
+        process.stdin.write(json.dumps(what).encode() + b"\n")
+
+    tell.answer = answer
+    tell.send = send
+    tell.signal = process.send_signal
+    try:
+        assert await answer() == "ready"
+        yield tell
+    finally:
+        process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), 30)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+
+async def stored_in(storage, shop):
+    return await storage.load_session(f"offline_{shop}.myshopify.com")
+
+
+async def expire(storage, seconds=-60, shop="alpha"):
+    """Let the stored access token expire, or be so many seconds from it."""
+    stored = await stored_in(storage, shop)
+    expires = datetime.now(UTC) + timedelta(seconds=seconds)
+    await storage.store_session(replace(stored, expires=expires))
+    return stored
+
+
+async def recovers(fake, tokens, storage, shop="alpha"):
+    """The next call has a token that Shopify takes, and the one after it will have one, too."""
+    got = await tokens.get(shop)
+    stored = await stored_in(storage, shop)
+    assert fake.takes_access_token(shop, got["token"])
+    assert fake.takes_refresh_token(shop, stored.refresh_token)
+
+
+@asynccontextmanager
+async def parent(fake, url, options, shops=("alpha",)):
+    app = ShopifyApp(fake.client_id, fake.client_secret)
+    async with (
+        fake.client() as client,
+        open_session_storage(url, **options) as storage,
+        AccessTokenStore(storage, app, http_client=client) as tokens,
+    ):
+        for shop in shops:
+            await tokens.save(fake.install(shop))
+        yield tokens, storage
+
+
+async def granted(fake, before, shop="alpha"):
+    """Wait until the endpoint has rotated once more, and a moment longer."""
+    async with asyncio.timeout(30):
+        while fake.grants[f"{shop}.myshopify.com"] == before:
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(random.uniform(0, 0.02))
