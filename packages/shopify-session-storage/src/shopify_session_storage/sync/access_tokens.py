@@ -1,0 +1,159 @@
+"""Access tokens for code that does not await."""
+
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from shopify_session_storage.access_tokens import AccessToken, AccessTokenStore, RefreshDue, Report
+from shopify_session_storage.access_tokens.store import Mode
+from shopify_session_storage.scopes import AuthScopes
+from shopify_session_storage.session import Session
+from shopify_session_storage.storage import SessionStorage
+from shopify_session_storage.sync.portal import portal, seconds_of
+from shopify_session_storage.sync.storage import SyncSessionStorage
+
+_R = TypeVar("_R")
+
+# A call may wait for another process's refresh, and then ask Shopify itself.
+_TIMEOUT: Final = timedelta(minutes=2)
+
+
+class SyncAccessTokenStore:
+    """The access tokens of an app's shops and users, with methods that block.
+
+    They are those of :class:`AccessTokenStore`, and mean the same. A refresh beside a call goes on
+    after the call has returned, which a request of a synchronous framework cannot do by itself.
+
+    Args:
+        storage: Where they are kept: a storage, or its facade.
+        app: See :class:`AccessTokenStore`; its sync methods will do.
+        timeout: How long a call may take, but for those over many shops; None for as long as the
+            store's own limits say.
+        leases: See :class:`AccessTokenStore`; a storage, or its facade.
+        options: The other options of :class:`AccessTokenStore`.
+    """
+
+    def __init__(
+        self,
+        storage: SessionStorage | SyncSessionStorage,
+        app: object = None,
+        *,
+        timeout: timedelta | None = _TIMEOUT,
+        leases: SessionStorage | SyncSessionStorage | None = None,
+        **options: Any,
+    ) -> None:
+        self._storage = _wrapped(storage)
+        self._seconds = seconds_of(timeout)
+        self._tokens = AccessTokenStore(
+            self._storage, app, leases=None if leases is None else _wrapped(leases), **options
+        )
+
+    def save(self, access_token: object, *, shop: str | None = None) -> Session:
+        """See :meth:`AccessTokenStore.save`."""
+        return self._run(lambda: self._tokens.save(access_token, shop=shop))
+
+    def load(
+        self, shop: str, mode: Mode = "offline", user_id: int | str | None = None
+    ) -> AccessToken | None:
+        """See :meth:`AccessTokenStore.load`."""
+        return self._run(lambda: self._tokens.load(shop, mode, user_id))
+
+    def delete(
+        self,
+        shop: str,
+        mode: Mode = "offline",
+        user_id: int | str | None = None,
+        *,
+        only_if: object = None,
+    ) -> bool:
+        """See :meth:`AccessTokenStore.delete`."""
+        return self._run(lambda: self._tokens.delete(shop, mode, user_id, only_if=only_if))
+
+    def delete_shop(self, shop: str, installed_before: datetime | None = None) -> None:
+        """See :meth:`AccessTokenStore.delete_shop`."""
+        return self._run(lambda: self._tokens.delete_shop(shop, installed_before))
+
+    def get(
+        self,
+        shop: str,
+        mode: Mode = "offline",
+        user_id: int | str | None = None,
+        *,
+        refused: object = None,
+        scopes: str | Iterable[str] | AuthScopes | None = None,
+    ) -> AccessToken | None:
+        """See :meth:`AccessTokenStore.get`."""
+        return self._run(
+            lambda: self._tokens.get(shop, mode, user_id, refused=refused, scopes=scopes)
+        )
+
+    def get_or_exchange(
+        self,
+        verified: object,
+        mode: Mode = "offline",
+        *,
+        refused: object = None,
+        scopes: str | Iterable[str] | AuthScopes | None = None,
+    ) -> AccessToken:
+        """See :meth:`AccessTokenStore.get_or_exchange`."""
+        return self._run(
+            lambda: self._tokens.get_or_exchange(verified, mode, refused=refused, scopes=scopes)
+        )
+
+    def iter_refresh_due(
+        self,
+        shops: Iterable[str] | None = None,
+        *,
+        refresh_token_within: timedelta = timedelta(days=14),
+    ) -> Iterator[RefreshDue]:
+        """See :meth:`AccessTokenStore.iter_refresh_due`."""
+        found = self._tokens.iter_refresh_due(shops, refresh_token_within=refresh_token_within)
+        return portal().iterate(found, None)
+
+    def keep_warm(
+        self,
+        shops: Iterable[str] | None = None,
+        *,
+        refresh_token_within: timedelta = timedelta(days=14),
+        per_second: float = 5.0,
+    ) -> Report:
+        """See :meth:`AccessTokenStore.keep_warm`. It takes as long as it takes."""
+        return portal().run(
+            lambda: self._tokens.keep_warm(
+                shops, refresh_token_within=refresh_token_within, per_second=per_second
+            ),
+            None,
+        )
+
+    def migrate_to_expiring(
+        self, shops: Iterable[str] | None = None, *, per_second: float = 2.0
+    ) -> Report:
+        """See :meth:`AccessTokenStore.migrate_to_expiring`. It takes as long as it takes."""
+        return portal().run(
+            lambda: self._tokens.migrate_to_expiring(shops, per_second=per_second), None
+        )
+
+    def close(self) -> None:
+        """Wait for the refreshes that are under way. See :meth:`AccessTokenStore.aclose`."""
+        self._run(lambda: self._tokens.aclose())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _run(self, call: Callable[[], Coroutine[Any, Any, _R]]) -> _R:
+        here = portal()
+        here.close_at_exit(self._storage)
+        return here.run(call, self._seconds)
+
+
+def _wrapped(storage: SessionStorage | SyncSessionStorage) -> SessionStorage:
+    return storage.wrapped if isinstance(storage, SyncSessionStorage) else storage
