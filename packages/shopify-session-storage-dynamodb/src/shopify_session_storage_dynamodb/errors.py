@@ -3,6 +3,7 @@
 from typing import Final
 
 import botocore.exceptions as errors
+from shopify_session_storage import SessionStorageError
 
 # Codes of DynamoDB whose messages hold names, numbers and ARNs only. Those of others repeat headers
 # of the request, with the session token of temporary credentials (InvalidSignatureException,
@@ -46,6 +47,10 @@ _HINTS: Final[dict[type[Exception], str]] = {
     ),
     errors.NoRegionError: ('set AWS_DEFAULT_REGION, or pass client_options={"region_name": "..."}'),
 }
+
+
+class ItemRefusedError(SessionStorageError):
+    """The table does not take an item, such as for the types of another index of its own."""
 
 
 def code_of(error: errors.ClientError) -> str:

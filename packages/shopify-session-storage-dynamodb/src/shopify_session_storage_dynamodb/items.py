@@ -69,6 +69,26 @@ def item_of(session: Session) -> Item:
     return item
 
 
+def condition_of(expected: Session | None) -> dict[str, Any]:
+    """Return the condition that what is stored has the tokens of *expected*, or is not there."""
+    if expected is None:
+        return {"ConditionExpression": "attribute_not_exists(id)"}
+    conditions, values = ["attribute_exists(id)"], {}
+    tokens = {"accessToken": expected.access_token, "refreshToken": expected.refresh_token}
+    for name, token in tokens.items():
+        if token is None:
+            # Other programs may write the type NULL.
+            conditions.append(f"(attribute_not_exists({name}) OR attribute_type({name}, :null))")
+            values[":null"] = {"S": "NULL"}
+        else:
+            conditions.append(f"{name} = :{name}")
+            values[f":{name}"] = {"S": token}
+    return {
+        "ConditionExpression": " AND ".join(conditions),
+        "ExpressionAttributeValues": values,
+    }
+
+
 def _iso(date: datetime | None) -> str | None:
     """Spell a date in UTC as JavaScript's ``toISOString()`` does."""
     if date is None:
