@@ -10,7 +10,7 @@ from shopify_session_storage import SessionStorageError
 from shopify_session_storage.testing.sessions import offline_session
 from shopify_session_storage_mongodb import MongoDBSessionStorage
 
-from .conftest import through, with_options
+from .conftest import on_each_server, through, with_options
 
 SESSION = offline_session("shop.myshopify.com")
 NEWER = replace(SESSION, access_token="newer")
@@ -23,14 +23,17 @@ def _cleaned(raw):
     raw.database.drop_collection(f"{raw.name}_leases")
 
 
+@on_each_server
 def test_two_processes_count_together(mongodb_url, collection):
     count_in_processes(mongodb_url, {"session_collection_name": collection, "on_error": "raise"})
 
 
+@on_each_server
 def test_lease_of_a_dead_process_ends(mongodb_url, collection):
     lease_of_the_dead(mongodb_url, {"session_collection_name": collection, "on_error": "raise"})
 
 
+@on_each_server
 @pytest.mark.asyncio
 async def test_no_comparison_is_lost_to_a_cut_connection(mongodb_url, collection, proxy):
     async with MongoDBSessionStorage(
