@@ -34,6 +34,12 @@ def collection() -> str:
 
 
 @pytest.fixture
+def eager_driver(monkeypatch):
+    """Let the driver look again after a moment, not half a second, when it has lost a server."""
+    monkeypatch.setattr("pymongo.common.MIN_HEARTBEAT_INTERVAL", 0.02)
+
+
+@pytest.fixture
 def raw(mongodb_url, collection):
     """Return the collection as the driver without an event loop sees it, to look and to write."""
     with connect(mongodb_url) as client:

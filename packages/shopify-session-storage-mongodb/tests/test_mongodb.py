@@ -2,11 +2,13 @@
 
 import asyncio
 import gc
+import inspect
 import json
 import logging
 import subprocess
 import sys
 import textwrap
+import warnings
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -594,7 +596,8 @@ def test_storage_follows_to_a_new_event_loop_without_disconnect(mongodb_url, col
      "mongodb://u:sekret@host:0/db", "mongodb://u:sekret@host:name/db", "mongodb://u:sekret@/db",
      "mongodb://u:sekret@host/db?no_such_option=sekret", "mongodb://u:sekret@host/db?tls=sekret",
      "mongodb://u:sekret@host/db?sekret", "mongodb+srv://u:sekret@host:27017/db",
-     "mongodb://u:sekret@host/d$b", "mongodb://u:sekret@[::1/db"],
+     "mongodb://u:sekret@host/d$b", "mongodb://u:sekret@[::1/db", "mongodb://u:a@sekret?x=y@host/d",
+     "mongodb://u:sekret@host/db?readPreference=sekret", "mongodb://u:sekret@host/db?w=&sekret=1@"],
 )  # fmt: skip
 def test_bad_url_is_refused_without_showing_it(url):
     with pytest.raises(ValueError, match="MongoDB") as caught:
@@ -602,6 +605,38 @@ def test_bad_url_is_refused_without_showing_it(url):
     error = caught.value
     assert not isinstance(error, PyMongoError)
     assert "sek" not in f"{error!r} {error.__cause__!r} {error.__context__!r}"
+    frames = inspect.getinnerframes(error.__traceback__)
+    assert not any("sek" in repr(one.frame.f_locals) for one in frames[1:])
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "retryWrites=true&w=majority&appName=Cluster0",  # Atlas
+        "ssl=true&replicaSet=globaldb&retrywrites=false&maxIdleTimeMS=120000&appName=@account@",
+        "tls=true&authMechanism=SCRAM-SHA-256&retrywrites=false&maxIdleTimeMS=120000",
+        "tls=true&replicaSet=rs0&readPreference=secondaryPreferred&retryWrites=false",
+        "useNewUrlParser=true&useUnifiedTopology=true&keepAlive=true&poolSize=5",  # of Node's
+        "authSource=admin&readPreference=nearest&readPreferenceTags=dc:ny&readPreferenceTags=",
+        "",
+    ],
+)
+def test_ready_made_urls_of_hosts_work(query):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        MongoDBSessionStorage(f"mongodb://account:key==@a.example:10255,b.example/db?{query}")
+
+
+def test_shorter_names_of_nodes_driver_count_too():
+    storage = MongoDBSessionStorage("mongodb://host/db?j=true&wtimeout=50&w=2")
+    concern = storage._collection.write_concern
+    assert concern.document == {"j": True, "wtimeout": 50, "w": 2}
+
+
+def test_unknown_parameter_is_named_with_those_that_are_known():
+    with pytest.raises(ValueError, match=r"'tlscafiles'.*known are: .*tlscafile") as caught:
+        MongoDBSessionStorage("mongodb://user:sekret@host/db?w=1&tlsCAFiles=/sekret")
+    assert "sekret" not in str(caught.value)
 
 
 def test_bad_arguments_are_refused():
@@ -625,6 +660,8 @@ def test_bad_arguments_are_refused():
         MongoDBSessionStorage("mongodb://host/db", session_collection_name=None)
     with pytest.raises(ValueError, match="on_error"):
         MongoDBSessionStorage("mongodb://host/db", on_error="ignore")
+    with pytest.raises(TypeError, match="timeout"):
+        MongoDBSessionStorage("mongodb://host/db", timeout=5)
 
 
 def test_constructor_needs_neither_network_nor_event_loop():
@@ -701,17 +738,17 @@ SECRET = {"accessToken": "shpat_secret"}
                 'E11000 duplicate key error index: x dup key: { x: "shpat_secret" }',
                 11000, {"code": 11000, "keyValue": SECRET, "op": {"u": SECRET}},
             ),
-            "DuplicateKeyError (11000): E11000 duplicate key error index: x dup key:",
+            "DuplicateKeyError (11000 DuplicateKey): E11000 duplicate key error index: x dup key:",
         ),
         (
             OperationFailure(
                 'not authorized on a to execute command { find: "shpat_secret" }', 13, {"a": SECRET}
             ),
-            "OperationFailure (13): not authorized on a to execute command",
+            "OperationFailure (13 Unauthorized): not authorized on a to execute command",
         ),
         (
             BulkWriteError({"writeErrors": [{"code": 121, "op": SECRET}]}),
-            "BulkWriteError (65): batch op errors occurred",
+            "BulkWriteError (121 DocumentValidationFailure): batch op errors occurred",
         ),
         (InvalidDocument("cannot encode object: shpat_secret", SECRET), "InvalidDocument"),
     ],

@@ -52,3 +52,18 @@ def session_of(document: Document) -> Session:
     elif session.online_access_info is None:
         session.online_access_info = OnlineAccessInfo()
     return session
+
+
+def with_tokens_of(expected: Session) -> Document:
+    """Return the condition for the document of *expected* if it still has the same tokens."""
+    return {
+        "id": expected.id,
+        "accessToken": expected.access_token,  # None also means that there is no such field
+        "refreshToken": expected.refresh_token,
+    }
+
+
+def has_tokens_of(document: Document, expected: Session) -> bool:
+    """Tell whether a document has the tokens of *expected*."""
+    tokens = (document.get("accessToken"), document.get("refreshToken"))
+    return tokens == (expected.access_token, expected.refresh_token)

@@ -31,19 +31,20 @@ class Indexes:
     Args:
         collection: The collection with the sessions.
         logger: Where to say what is missing or has been removed.
-
-    Attributes:
-        collation: What operations have to ask for, so that ids and shops are compared exactly;
-            None if that is the collection's own way. Known once :meth:`prepare` has begun.
     """
 
     def __init__(self, collection: AnyCollection, logger: Logger) -> None:
         self._collection = collection
         self._logger = logger
-        self.collation: Collation | None = None
+        self._collation: Collation | None = None
 
-    async def prepare(self) -> None:
-        """Make the indexes that are missing; go on without, and say so, if that is not possible."""
+    async def prepare(self) -> Collation | None:
+        """Make the indexes that are missing; go on without, and say so, if that is not possible.
+
+        Returns:
+            What operations have to ask for, so that ids and shops are compared exactly; None if
+            that is the collection's own way.
+        """
         try:
             await self._create_missing()
         except OperationFailure as error:
@@ -64,14 +65,15 @@ class Indexes:
                 name,
                 name,
             )
+        return self._collation
 
     async def _create_missing(self) -> None:
         """Make the indexes that are missing. One round trip if there are none."""
         for attempt in range(1, _TRIES + 1):
             existing = await self._collection.index_information()
             # The index on _id has the collation of the collection. Ids are compared exactly.
-            self.collation = _BINARY if _is_collated(existing.get("_id_", {})) else None
-            options = {"collation": self.collation} if self.collation else {}
+            self._collation = _BINARY if _is_collated(existing.get("_id_", {})) else None
+            options = {"collation": self._collation} if self._collation else {}
             missing = []
             if not any(_serves(index, "id") and index.get("unique") for index in existing.values()):
                 await self._remove_duplicates()
@@ -107,7 +109,7 @@ class Indexes:
                 {"$match": {"count": {"$gt": 1}}},
             ],
             allowDiskUse=True,
-            collation=self.collation,
+            collation=self._collation,
         )
         if isawaitable(cursor):  # Motor's is not
             cursor = await cursor
@@ -115,7 +117,7 @@ class Indexes:
         for first in range(0, len(ids), _PAGE):
             page = ids[first : first + _PAGE]
             found: dict[str, list[Document]] = {id: [] for id in page}
-            documents = self._collection.find({"id": {"$in": page}}, collation=self.collation)
+            documents = self._collection.find({"id": {"$in": page}}, collation=self._collation)
             for document in await documents.to_list(None):
                 found[document["id"]].append(document)
             for id, duplicates in found.items():
@@ -128,7 +130,7 @@ class Indexes:
             if document is not newest:
                 # Only as it has been read: meanwhile it may have become the newest.
                 unchanged = {key: document.get(key) for key in ("_id", "accessToken", "expires")}
-                result = await self._collection.delete_one(unchanged, collation=self.collation)
+                result = await self._collection.delete_one(unchanged, collation=self._collation)
                 removed += result.deleted_count
         if removed:
             self._logger.warning(

@@ -1,43 +1,51 @@
 """Sessions in MongoDB: the operations."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, Final, Self
 
+import pymongo
 from bson.errors import BSONError
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import AsyncMongoClient, ReplaceOne
+from pymongo import AsyncMongoClient, DeleteOne, ReplaceOne
 from pymongo.collation import Collation
-from pymongo.errors import (
-    BulkWriteError,
-    ConnectionFailure,
-    DuplicateKeyError,
-    PyMongoError,
-    WriteError,
-)
+from pymongo.errors import BulkWriteError, DuplicateKeyError, NetworkTimeout, PyMongoError
 from shopify_session_storage import (
+    DEFAULT_TIMEOUT,
     BaseSessionStorage,
     CorruptSessionError,
     OnError,
     Session,
+    Verdict,
+    hides_arguments,
     read_stored,
+    url_with_credentials,
 )
-from shopify_session_storage.base import to_the_end
-from shopify_session_storage.urls import url_with_credentials
 
 from shopify_session_storage_mongodb import errors
 from shopify_session_storage_mongodb.client import (
-    CODEC_OPTIONS,
     AnyClient,
     check_name,
     checked_url,
+    close,
     collection_of,
     default_database,
+    drop,
     hosts_of,
     new_client,
+    server_seconds,
 )
-from shopify_session_storage_mongodb.documents import Document, document_of, session_of
+from shopify_session_storage_mongodb.documents import (
+    Document,
+    document_of,
+    has_tokens_of,
+    session_of,
+    with_tokens_of,
+)
 from shopify_session_storage_mongodb.indexes import Indexes
+from shopify_session_storage_mongodb.leases import acquire_lease, release_lease
 
 # How often a write is repeated that a concurrent one of the same session has beaten.
 _TRIES: Final = 5
@@ -54,8 +62,7 @@ class MongoDBSessionStorage(BaseSessionStorage):
 
     Reads go to the primary, so that a load sees every store before it, whatever the client's
     settings say. Writes have the client's write concern, if it is one that tells of failures, and
-    the server's default otherwise. A write that has been sent is waited for, also if its caller is
-    cancelled: it could otherwise reach the server after the next write of the same session.
+    the server's default otherwise.
 
     Args:
         url: ``mongodb://user:password@host:port/database`` or ``mongodb+srv://...``, with the
@@ -64,6 +71,8 @@ class MongoDBSessionStorage(BaseSessionStorage):
         database: Name of the database; without one, that of the URL.
         session_collection_name: Name of the collection.
         on_error: ``"log"`` failures of MongoDB, or ``"raise"`` them.
+        timeout: How long a call may take; driver and server give up a little earlier. Making the
+            indexes may take longer.
 
     Raises:
         TypeError: If an argument is of another type.
@@ -74,9 +83,8 @@ class MongoDBSessionStorage(BaseSessionStorage):
     conditional_writes = "backend"
     leases = "backend"
     driver_errors = (PyMongoError, BSONError, OSError)
-    connection_errors = (ConnectionFailure,)
-    data_errors = (WriteError, BulkWriteError)
 
+    @hides_arguments
     def __init__(
         self,
         url: "str | AsyncIOMotorClient[Any] | AsyncMongoClient[Any]",
@@ -84,8 +92,9 @@ class MongoDBSessionStorage(BaseSessionStorage):
         *,
         session_collection_name: str = "shopify_sessions",
         on_error: OnError = "log",
+        timeout: timedelta = DEFAULT_TIMEOUT,
     ) -> None:
-        super().__init__(on_error=on_error)
+        super().__init__(on_error=on_error, timeout=timeout)
         if database is not None:
             check_name("database", database)
         check_name("session_collection_name", session_collection_name)
@@ -96,15 +105,18 @@ class MongoDBSessionStorage(BaseSessionStorage):
         if isinstance(url, AsyncIOMotorClient | AsyncMongoClient):
             self._injected = url
         else:
-            self._url, self._options = checked_url(url)
+            self._url, self._options = checked_url(url, self._seconds)
         client = (
             self._injected if self._injected is not None else new_client(self._url, self._options)
         )
         self._database = database if database is not None else default_database(client)
         self._use(client)
+        self._collation: Collation | None = None
         self._own_client: AsyncIOMotorClient[Document] | None = None
+        self._is_silent = False
 
     @classmethod
+    @hides_arguments
     def with_credentials(
         cls,
         host: str,
@@ -140,31 +152,51 @@ class MongoDBSessionStorage(BaseSessionStorage):
     def _use(self, client: AnyClient) -> None:
         self._collection = collection_of(client, self._database, self._name)
         self._leases_collection = collection_of(client, self._database, f"{self._name}_leases")
-        self._indexes = Indexes(self._collection, self._logger)
-
-    @property
-    def _collation(self) -> Collation | None:
-        return self._indexes.collation
+        self._server_seconds = server_seconds(client, self._seconds)
 
     async def _open(self) -> None:
         if self._injected is None:
             self._own_client = new_client(self._url, self._options)
             self._use(self._own_client)
-        await self._indexes.prepare()
+        self._collation = await Indexes(self._collection, self._logger).prepare()
 
     async def _close(self) -> None:
         client, self._own_client = self._own_client, None
         if client is not None:
-            # Says good-bye to the server, and waits for it.
-            await asyncio.to_thread(client.close)
+            await close(client)
 
     def _abandon(self) -> None:
-        client, self._own_client = self._own_client, None
+        client = self._own_client
+        self._forget()
         if client is not None:
-            client.close()
+            drop(client)
+
+    def _forget(self) -> None:
+        self._own_client = None
+        self._is_silent = False
+
+    async def _recover(self) -> None:
+        # What is closed the driver notices, and connects anew. Of a silent connection it gives up
+        # that one alone, and not the others that it has, nor those that watch the server.
+        silent, self._is_silent = self._is_silent, False
+        if silent and self._own_client is not None:
+            drop(self._own_client)
+            self._own_client = new_client(self._url, self._options)
+            self._use(self._own_client)
+
+    @contextmanager
+    def _limited(self) -> Iterator[None]:
+        """Let driver and server give up by themselves, a little before the call's own limit."""
+        try:
+            with pymongo.timeout(self._server_seconds):
+                yield
+        except (NetworkTimeout, asyncio.CancelledError):
+            self._is_silent = True
+            raise
 
     async def _ping(self) -> None:
-        await self._collection.database.command("ping")
+        with self._limited():
+            await self._collection.database.command("ping")
 
     # --- data -------------------------------------------------------------------------------
 
@@ -177,16 +209,50 @@ class MongoDBSessionStorage(BaseSessionStorage):
         return await self._read({"shop": _one_of(shops)}, f"a stored session of shop {shops[0]!r}")
 
     async def _store(self, sessions: Sequence[Session]) -> None:
-        await to_the_end(self._replace([document_of(session) for session in sessions]))
+        documents: Sequence[Document] = [document_of(session) for session in sessions]
+        with self._limited():
+            for _ in range(_TRIES):
+                documents = await self._replace(documents)
+                if not documents:
+                    return
+        raise DuplicateKeyError("a unique index does not take the session", errors.DUPLICATE_KEY)
 
     async def _delete(self, ids: Sequence[str]) -> None:
-        await to_the_end(self._delete_many({"id": _one_of(ids)}))
+        with self._limited():
+            await self._collection.delete_many({"id": _one_of(ids)}, collation=self._collation)
 
     async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
         document = document_of(session)
-        if expected is None:
-            return await to_the_end(self._insert(document))
-        return await to_the_end(self._replace_same(document, expected))
+        with self._limited():
+            if expected is None:
+                return await self._insert(document)
+            result = await self._collection.replace_one(
+                with_tokens_of(expected), document, collation=self._collation
+            )
+            return result.matched_count > 0
+
+    async def _compare_and_delete(self, expected: Sequence[Session]) -> list[str]:
+        others: list[str] = []
+        remaining = {session.id: session for session in expected}
+        with self._limited():
+            while remaining:
+                writes = [
+                    DeleteOne(with_tokens_of(session), collation=self._collation)
+                    for session in remaining.values()
+                ]
+                result = await self._collection.bulk_write(writes, ordered=False)
+                if result.deleted_count == len(remaining):
+                    break
+                found = await self._collection.find(
+                    {"id": _one_of(list(remaining))},
+                    {"_id": 0, "id": 1, "accessToken": 1, "refreshToken": 1},
+                    collation=self._collation,
+                ).to_list(None)
+                # Whoever has stored the same tokens again meanwhile has them deleted again.
+                again = [one for one in found if has_tokens_of(one, remaining[one["id"]])]
+                others += (one["id"] for one in found if one not in again)
+                remaining = {one["id"]: remaining[one["id"]] for one in again}
+        return others
 
     async def _insert(self, document: Document) -> bool:
         # Not insert_one(), which would leave it to the unique index alone, which may be missing.
@@ -205,42 +271,19 @@ class MongoDBSessionStorage(BaseSessionStorage):
             return False
         return result.upserted_id is not None
 
-    async def _replace_same(self, document: Document, expected: Session) -> bool:
-        tokens = {"accessToken": expected.access_token, "refreshToken": expected.refresh_token}
-        result = await self._collection.replace_one(
-            {"id": document["id"], **tokens},  # None also means that there is no such field
-            document,
-            collation=self._collation,
-        )
-        return result.matched_count > 0
-
     async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
-        return await to_the_end(self._take_lease(name, holder, milliseconds))
-
-    async def _take_lease(self, name: str, holder: str, milliseconds: int) -> bool:
-        # The server's clock. An update that asks for it needs a newer server than all the rest.
-        hello = await self._collection.database.command("hello", codec_options=CODEC_OPTIONS)
-        now = round(hello["localTime"].timestamp() * 1000)
-        try:
-            await self._leases_collection.update_one(
-                {"_id": name, "$or": [{"holder": holder}, {"expires": {"$lte": now}}]},
-                {"$set": {"holder": holder, "expires": now + milliseconds}},
-                upsert=True,
-            )
-        except DuplicateKeyError:  # it is there, but another holder's
-            return False
-        return True
+        with self._limited():
+            return await acquire_lease(self._leases_collection, name, holder, milliseconds)
 
     async def _release_lease(self, name: str, holder: str) -> None:
-        await to_the_end(self._delete_lease({"_id": name, "holder": holder}))
-
-    async def _delete_lease(self, lease: Mapping[str, str]) -> None:
-        await self._leases_collection.delete_one(lease)
+        with self._limited():
+            await release_lease(self._leases_collection, name, holder)
 
     async def _read(self, condition: Mapping[str, Any], what: str, **limits: int) -> list[Session]:
         cursor = self._collection.find(condition, collation=self._collation, **limits)
         try:
-            documents = await cursor.to_list(None)
+            with self._limited():
+                documents = await cursor.to_list(None)
         except BSONError:
             documents = None
         if documents is None:
@@ -253,34 +296,24 @@ class MongoDBSessionStorage(BaseSessionStorage):
             sessions.setdefault(session.id, session)
         return list(sessions.values())
 
-    async def _replace(self, documents: Sequence[Document]) -> None:
-        for _ in range(_TRIES):
-            documents = await self._replace_once(documents)
-            if not documents:
-                return
-        raise DuplicateKeyError("a unique index does not take the session", errors.DUPLICATE_KEY)
-
-    async def _replace_once(self, documents: Sequence[Document]) -> Sequence[Document]:
+    async def _replace(self, documents: Sequence[Document]) -> Sequence[Document]:
         """Replace documents in one command, and return those that must be tried again.
 
         Of two upserts of one new id at the same time, the unique index refuses one.
         """
+        collation = self._collation
         try:
             if len(documents) == 1:
                 (document,) = documents
                 await self._collection.replace_one(
-                    {"id": document["id"]}, document, upsert=True, collation=self._collation
+                    {"id": document["id"]}, document, upsert=True, collation=collation
                 )
             else:
-                await self._collection.bulk_write(
-                    [
-                        ReplaceOne(
-                            {"id": document["id"]}, document, upsert=True, collation=self._collation
-                        )
-                        for document in documents
-                    ],
-                    ordered=False,
-                )
+                writes = [
+                    ReplaceOne({"id": one["id"]}, one, upsert=True, collation=collation)
+                    for one in documents
+                ]
+                await self._collection.bulk_write(writes, ordered=False)
         except DuplicateKeyError:
             return documents
         except BulkWriteError as error:
@@ -291,10 +324,10 @@ class MongoDBSessionStorage(BaseSessionStorage):
             return [documents[one["index"]] for one in failed]
         return ()
 
-    async def _delete_many(self, condition: Mapping[str, Any]) -> None:
-        await self._collection.delete_many(condition, collation=self._collation)
-
     # --- errors -----------------------------------------------------------------------------
+
+    def _verdict(self, error: Exception) -> Verdict:
+        return errors.verdict_of(error)
 
     def _describe(self, error: Exception) -> str:
         return errors.describe(error)
@@ -307,6 +340,7 @@ def _one_of(values: Sequence[str]) -> str | dict[str, list[str]]:
     return values[0] if len(values) == 1 else {"$in": list(values)}
 
 
+@hides_arguments
 def open_url(url: str, **options: Any) -> MongoDBSessionStorage:
     """Make the storage for ``mongodb://...`` or ``mongodb+srv://...``."""
     return MongoDBSessionStorage(url, **options)
