@@ -5,8 +5,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from shopify_session_storage import SessionStorageUnavailableError
-
+from shopify_session_storage_dynamodb.errors import CapacityUsedUpError
 from shopify_session_storage_dynamodb.items import Item
 
 _T = TypeVar("_T")
@@ -82,11 +81,11 @@ class _Patience:
         """Wait a moment.
 
         Raises:
-            SessionStorageUnavailableError: If nothing of several batches has been processed.
+            CapacityUsedUpError: If nothing of several batches has been processed.
         """
         self._in_vain = 0 if left < sent else self._in_vain + 1
         if self._in_vain > len(_PAUSES):
-            raise SessionStorageUnavailableError(
+            raise CapacityUsedUpError(
                 f"dynamodb: {left} items of a batch are still unprocessed after {self._in_vain} "
                 "attempts; the table's capacity is used up"
             )

@@ -2,22 +2,30 @@
 
 import re
 import time
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from typing import Any, ClassVar, Final, TypeVar
+from datetime import timedelta
+from typing import Any, ClassVar, Final
 
 import aioboto3
 from botocore.exceptions import BotoCoreError, ClientError
-from shopify_session_storage import BaseSessionStorage, OnError, Session
-from shopify_session_storage.base import to_the_end
-from shopify_session_storage.stored import has_same_tokens
+from shopify_session_storage import (
+    DEFAULT_TIMEOUT,
+    BaseSessionStorage,
+    OnError,
+    Session,
+    Verdict,
+    hides_arguments,
+    is_same_write,
+)
 
 from shopify_session_storage_dynamodb import errors
 from shopify_session_storage_dynamodb.batches import GET_ITEMS, Batches, for_each
 from shopify_session_storage_dynamodb.client import checked_options, storage_options
 from shopify_session_storage_dynamodb.items import (
     Item,
-    condition_of,
+    condition_to_delete,
+    condition_to_store,
     item_of,
     key_of,
     lease_key_of,
@@ -25,11 +33,6 @@ from shopify_session_storage_dynamodb.items import (
     read_item,
 )
 from shopify_session_storage_dynamodb.table import Table
-
-_T = TypeVar("_T")
-
-# The code of the error for a write whose condition is not met.
-_NOT_MET: Final = "ConditionalCheckFailedException"
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
@@ -46,9 +49,6 @@ class DynamoDBSessionStorage(BaseSessionStorage):
     The index follows the table after a moment, mostly within a second, so a find may miss a
     session that was just stored. It never returns one that is deleted or moved to another shop.
 
-    A write that has been sent is waited for, also if its caller is cancelled: it could otherwise
-    reach the table after the next write of the same session.
-
     Args:
         session_table_name: Name of the table.
         shop_index_name: Name of its global secondary index on ``shop``.
@@ -60,6 +60,8 @@ class DynamoDBSessionStorage(BaseSessionStorage):
         consistent_read: Whether loads and finds read what was written last. DynamoDB charges half
             for reads that may be a moment behind, which is what the JavaScript adapter does.
         on_error: ``"log"`` failures of DynamoDB, or ``"raise"`` them.
+        timeout: How long a call may take; each of the SDK's three tries may take less than a third
+            of it.
 
     Raises:
         TypeError: If an argument is of another type, or the client has no such option.
@@ -70,9 +72,6 @@ class DynamoDBSessionStorage(BaseSessionStorage):
     conditional_writes = "backend"
     leases = "backend"
     driver_errors = (BotoCoreError, ClientError, OSError)
-    # None: botocore repeats by itself what a connection has lost.
-    connection_errors = ()
-    data_errors = (errors.ItemRefusedError,)
     # Measured with 2, 4 and 8, on DynamoDB Local as it is and with 5 ms of latency: about as many
     # calls per second with each, and the lowest p99 of loads by 64 callers with this one.
     max_groups: ClassVar[int] = 4
@@ -80,6 +79,7 @@ class DynamoDBSessionStorage(BaseSessionStorage):
     # Aiohttp warns of a request with more than 1 MB, in which an é takes six bytes.
     max_group_bytes = 300_000
 
+    @hides_arguments
     def __init__(
         self,
         *,
@@ -90,8 +90,9 @@ class DynamoDBSessionStorage(BaseSessionStorage):
         create_table: bool = False,
         consistent_read: bool = True,
         on_error: OnError = "log",
+        timeout: timedelta = DEFAULT_TIMEOUT,
     ) -> None:
-        super().__init__(on_error=on_error)
+        super().__init__(on_error=on_error, timeout=timeout)
         self._table = Table(
             _checked_name("session_table_name", session_table_name),
             _checked_name("shop_index_name", shop_index_name),
@@ -99,7 +100,7 @@ class DynamoDBSessionStorage(BaseSessionStorage):
         if session is not None and not isinstance(session, aioboto3.Session):
             raise TypeError(f"session must be an aioboto3.Session, not {type(session).__name__}")
         self._session = session
-        self._options = checked_options(client_options or {})
+        self._options = checked_options(client_options or {}, self._seconds)
         self._create_table = _checked_flag("create_table", create_table)
         self._consistent_read = _checked_flag("consistent_read", consistent_read)
         self._stack = AsyncExitStack()
@@ -123,6 +124,10 @@ class DynamoDBSessionStorage(BaseSessionStorage):
     async def _close(self) -> None:
         await self._stack.aclose()
 
+    def _forget(self) -> None:
+        self._stack = AsyncExitStack()
+        self._client = None
+
     async def _ping(self) -> None:
         # No session has this id.
         await self._client.get_item(TableName=self._table.name, Key=key_of("migrations"))
@@ -133,28 +138,77 @@ class DynamoDBSessionStorage(BaseSessionStorage):
         return [read_item(item) for item in await self._items(ids)]
 
     async def _store(self, sessions: Sequence[Session]) -> None:
-        await self._sent(self._put([item_of(session) for session in sessions]))
+        items = [item_of(session) for session in sessions]
+        try:
+            if len(items) == 1:
+                await self._client.put_item(TableName=self._table.name, Item=items[0])
+            else:
+                await self._batches.write([{"PutRequest": {"Item": item}} for item in items])
+        except ClientError as error:
+            failure = error
+        else:
+            return
+        raise self._refused(failure)
 
     async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
-        return await self._sent(self._put_if_same(session, expected))
-
-    async def _sent(self, write: Coroutine[Any, Any, _T]) -> _T:
-        """Do a write of sessions, and tell if the table refuses them."""
-        refused: ClientError
         try:
-            return await to_the_end(write)
+            await self._client.put_item(
+                TableName=self._table.name,
+                Item=item_of(session),
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                **condition_to_store(expected),
+            )
         except ClientError as error:
-            if errors.code_of(error) != "ValidationException":
+            failure = error
+        else:
+            return True
+        repeated = errors.was_repeated(failure)
+        if errors.code_of(failure) == errors.CONDITION_NOT_MET:
+            # Botocore may have sent it again although the first try had taken effect.
+            found = failure.response.get("Item")
+            return repeated and found is not None and is_same_write(read_item(found), session)
+        if repeated and errors.verdict_of(failure) is Verdict.CONFLICT:
+            errors.scrub(failure)
+            raise errors.WriteInDoubtError(
+                f"dynamodb: could not compare and store the session: {errors.describe(failure)}"
+            ) from failure
+        raise self._refused(failure)
+
+    async def _compare_and_delete(self, expected: Sequence[Session]) -> list[str]:
+        return [id for id in await for_each(self._delete_if_same, expected) if id is not None]
+
+    async def _delete_if_same(self, expected: Session) -> str | None:
+        """Delete a session if it has the same tokens, or return its id."""
+        try:
+            await self._client.delete_item(
+                TableName=self._table.name,
+                Key=key_of(expected.id),
+                **condition_to_delete(expected),
+            )
+        except ClientError as error:
+            if errors.code_of(error) != errors.CONDITION_NOT_MET:
                 raise
-            refused = error
-        errors.scrub(refused)
-        raise errors.ItemRefusedError(
+            return expected.id
+        return None
+
+    def _refused(self, error: ClientError) -> ClientError | errors.ItemRefusedError:
+        """Return what a failed write of sessions raises: the table may refuse them."""
+        if errors.code_of(error) != "ValidationException":
+            return error
+        errors.scrub(error)
+        refused = errors.ItemRefusedError(
             f"dynamodb: the table {self._table.name!r} refuses the session (ValidationException); "
             "does it have an index on another attribute?"
-        ) from refused
+        )
+        refused.__cause__ = error
+        return refused
 
     async def _delete(self, ids: Sequence[str]) -> None:
-        await to_the_end(self._remove([key_of(id) for id in ids]))
+        keys = [key_of(id) for id in ids]
+        if len(keys) == 1:
+            await self._client.delete_item(TableName=self._table.name, Key=keys[0])
+        else:
+            await self._batches.write([{"DeleteRequest": {"Key": key}} for key in keys])
 
     async def _find(self, shops: Sequence[str]) -> list[Session]:
         listed = await for_each(self._ids_of, shops)
@@ -163,34 +217,7 @@ class DynamoDBSessionStorage(BaseSessionStorage):
         wanted = [{"S": shop} for shop in shops]
         return [read_item(item) for item in items if item.get("shop") in wanted]
 
-    async def _put(self, items: Sequence[Item]) -> None:
-        if len(items) == 1:
-            await self._client.put_item(TableName=self._table.name, Item=items[0])
-        else:
-            await self._batches.write([{"PutRequest": {"Item": item}} for item in items])
-
-    async def _put_if_same(self, session: Session, expected: Session | None) -> bool:
-        try:
-            await self._client.put_item(
-                TableName=self._table.name,
-                Item=item_of(session),
-                ReturnValuesOnConditionCheckFailure="ALL_OLD",
-                **condition_of(expected),
-            )
-        except ClientError as error:
-            if errors.code_of(error) != _NOT_MET:
-                raise
-            # Botocore may have sent it again although the first try had taken effect.
-            repeated = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0) > 0
-            found = error.response.get("Item")
-        else:
-            return True
-        return repeated and found is not None and has_same_tokens(read_item(found), session)
-
     async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
-        return await to_the_end(self._put_lease(name, holder, milliseconds))
-
-    async def _put_lease(self, name: str, holder: str, milliseconds: int) -> bool:
         now = time.time_ns() // 1_000_000  # DynamoDB shows no clock of its own
         try:
             await self._client.put_item(
@@ -202,15 +229,12 @@ class DynamoDBSessionStorage(BaseSessionStorage):
                 ExpressionAttributeValues={":holder": {"S": holder}, ":now": {"N": str(now)}},
             )
         except ClientError as error:
-            if errors.code_of(error) != _NOT_MET:
+            if errors.code_of(error) != errors.CONDITION_NOT_MET:
                 raise
             return False
         return True
 
     async def _release_lease(self, name: str, holder: str) -> None:
-        await to_the_end(self._delete_lease(name, holder))
-
-    async def _delete_lease(self, name: str, holder: str) -> None:
         try:
             await self._client.delete_item(
                 TableName=self._table.name,
@@ -219,14 +243,8 @@ class DynamoDBSessionStorage(BaseSessionStorage):
                 ExpressionAttributeValues={":holder": {"S": holder}},
             )
         except ClientError as error:
-            if errors.code_of(error) != _NOT_MET:
+            if errors.code_of(error) != errors.CONDITION_NOT_MET:
                 raise
-
-    async def _remove(self, keys: Sequence[Item]) -> None:
-        if len(keys) == 1:
-            await self._client.delete_item(TableName=self._table.name, Key=keys[0])
-        else:
-            await self._batches.write([{"DeleteRequest": {"Key": key}} for key in keys])
 
     async def _ids_of(self, shop: str) -> list[str]:
         """Return the ids that the index has for *shop*, a MB of its entries at a time."""
@@ -258,9 +276,12 @@ class DynamoDBSessionStorage(BaseSessionStorage):
 
     # --- errors -----------------------------------------------------------------------------
 
+    def _verdict(self, error: Exception) -> Verdict:
+        return errors.verdict_of(error)
+
     def _describe(self, error: Exception) -> str:
         described = errors.describe(error)
-        if isinstance(error, ClientError) and errors.code_of(error) == "ResourceNotFoundException":
+        if isinstance(error, ClientError) and errors.code_of(error) == errors.NO_TABLE:
             return f"{described}; {self._table.hint()}"
         return described
 
@@ -284,6 +305,7 @@ def _checked_flag(option: str, value: bool) -> bool:
     return value
 
 
+@hides_arguments
 def open_url(url: str, **options: Any) -> DynamoDBSessionStorage:
     """Make the storage for ``dynamodb://region/table?endpoint_url=...``.
 
