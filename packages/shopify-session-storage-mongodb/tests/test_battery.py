@@ -1,5 +1,7 @@
 """MongoDBSessionStorage keeps every promise of the contract, on each kind of client."""
 
+from datetime import timedelta
+
 import pytest
 import pytest_asyncio
 from bson.raw_bson import RawBSONDocument
@@ -15,7 +17,11 @@ NOWHERE = "mongodb://127.0.0.1:{}/sessions?serverSelectionTimeoutMS=50"
 class TestMongoDB(SessionStorageBattery):
     @pytest.fixture
     def storage_factory(self, mongodb_url, collection, raw):
-        return lambda: MongoDBSessionStorage(mongodb_url, session_collection_name=collection)
+        return lambda: MongoDBSessionStorage(
+            mongodb_url,
+            session_collection_name=collection,
+            timeout=timedelta(seconds=60),  # a busy machine's
+        )
 
     @pytest_asyncio.fixture
     async def storage(self, storage_factory):

@@ -18,9 +18,13 @@ _WRITE_ITEMS: Final = 25
 # How many batches of one call are under way at once.
 _BATCHES: Final = 8
 
-# What the service leaves of a batch is sent again, after a random pause of up to the first of these
-# seconds, and of up to the next ones while nothing is taken off.
-_PAUSES: Final = tuple(0.05 * 2**n for n in range(6))
+# What the service leaves of a batch is sent again, after a random pause of up to so many seconds,
+# which doubles while nothing is taken off.
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 1.6
+
+# After which share of a call's time without anything taken off it is given up, saying why.
+_SHARE: Final = 0.6
 
 
 class Batches:
@@ -30,12 +34,14 @@ class Batches:
         client: Client of DynamoDB.
         table: Name of the table.
         consistent: Whether to read what was written last.
+        seconds: How long a call may take.
     """
 
-    def __init__(self, client: Any, table: str, *, consistent: bool) -> None:
+    def __init__(self, client: Any, table: str, *, consistent: bool, seconds: float) -> None:
         self._client = client
         self._table = table
         self._consistent = consistent
+        self._patience = seconds * _SHARE
 
     async def get(self, keys: Sequence[Item]) -> list[Item]:
         """Return the items with these keys, in any order."""
@@ -48,7 +54,7 @@ class Batches:
 
     async def _get_batch(self, keys: Sequence[Item]) -> list[Item]:
         items: list[Item] = []
-        patience = _Patience()
+        patience = _Patience(self._patience)
         while True:
             answer = await self._client.batch_get_item(
                 RequestItems={self._table: {"Keys": keys, "ConsistentRead": self._consistent}}
@@ -61,7 +67,7 @@ class Batches:
             keys = left["Keys"]
 
     async def _write_batch(self, requests: Sequence[Mapping[str, Any]]) -> None:
-        patience = _Patience()
+        patience = _Patience(self._patience)
         while True:
             answer = await self._client.batch_write_item(RequestItems={self._table: requests})
             left = answer.get("UnprocessedItems", {}).get(self._table)
@@ -74,23 +80,27 @@ class Batches:
 class _Patience:
     """Waits before the rest of a batch is sent again, and gives up when nothing moves."""
 
-    def __init__(self) -> None:
-        self._in_vain = 0
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._pause = _FIRST_PAUSE
+        self._moved = asyncio.get_running_loop().time()
 
     async def pause(self, sent: int, left: int) -> None:
         """Wait a moment.
 
         Raises:
-            CapacityUsedUpError: If nothing of several batches has been processed.
+            CapacityUsedUpError: If nothing has been processed for too long.
         """
-        self._in_vain = 0 if left < sent else self._in_vain + 1
-        if self._in_vain > len(_PAUSES):
+        now = asyncio.get_running_loop().time()
+        if left < sent:
+            self._moved, self._pause = now, _FIRST_PAUSE
+        elif now - self._moved >= self._seconds:
             raise CapacityUsedUpError(
-                f"dynamodb: {left} items of a batch are still unprocessed after {self._in_vain} "
-                "attempts; the table's capacity is used up"
+                f"dynamodb: {left} items of a batch are still unprocessed after "
+                f"{self._seconds:g} s; the table's capacity is used up"
             )
-        longest = _PAUSES[max(self._in_vain - 1, 0)]
-        await asyncio.sleep(random.uniform(0, longest))  # noqa: S311  # no secret
+        await asyncio.sleep(random.uniform(0, self._pause))  # noqa: S311  # no secret
+        self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
 
 async def for_each(work: Callable[[_T], Awaitable[_R]], batches: Sequence[_T]) -> list[_R]:

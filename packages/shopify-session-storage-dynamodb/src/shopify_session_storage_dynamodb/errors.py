@@ -20,7 +20,7 @@ class ItemRefusedError(SessionStorageError):
 
 
 class CapacityUsedUpError(SessionStorageUnavailableError):
-    """DynamoDB leaves items of a batch unprocessed."""
+    """DynamoDB leaves items of a batch unprocessed, however often they are sent."""
 
 
 class WriteInDoubtError(SessionStorageUnavailableError):
@@ -115,8 +115,6 @@ def verdict_of(error: Exception) -> Verdict:
     """Tell what an error means."""
     if isinstance(error, ItemRefusedError):
         return Verdict.DATA
-    if isinstance(error, CapacityUsedUpError):
-        return _CONFLICT
     if isinstance(error, WriteInDoubtError):
         return Verdict.LOST  # what is stored tells
     if isinstance(error, errors.ClientError):

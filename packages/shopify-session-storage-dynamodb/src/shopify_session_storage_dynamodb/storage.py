@@ -118,7 +118,12 @@ class DynamoDBSessionStorage(BaseSessionStorage):
         self._client = await self._stack.enter_async_context(
             session.client("dynamodb", **self._options)
         )
-        self._batches = Batches(self._client, self._table.name, consistent=self._consistent_read)
+        self._batches = Batches(
+            self._client,
+            self._table.name,
+            consistent=self._consistent_read,
+            seconds=self._seconds,
+        )
         await self._table.check(self._client, create=self._create_table)
 
     async def _close(self) -> None:
