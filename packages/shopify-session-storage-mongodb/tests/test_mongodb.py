@@ -283,11 +283,14 @@ async def test_duplicates_are_reduced_to_the_newest(mongodb_url, collection, raw
 # Forks, since it takes a second to import the driver.
 PROCESSES = """
     import asyncio, os, sys
+    from datetime import timedelta
     from shopify_session_storage.testing.sessions import online_session
     from shopify_session_storage_mongodb import MongoDBSessionStorage
 
     async def main(url, collection, number):
-        storage = MongoDBSessionStorage(url, session_collection_name=collection, on_error="raise")
+        storage = MongoDBSessionStorage(
+            url, session_collection_name=collection, on_error="raise", timeout=timedelta(seconds=60)
+        )
         os.read(start, 1)
         async with storage:
             {work}

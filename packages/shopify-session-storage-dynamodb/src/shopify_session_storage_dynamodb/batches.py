@@ -21,7 +21,7 @@ _BATCHES: Final = 8
 # What the service leaves of a batch is sent again, after a random pause of up to so many seconds,
 # which doubles while nothing is taken off.
 _FIRST_PAUSE: Final = 0.05
-_LONGEST_PAUSE: Final = 1.6
+_LONGEST_PAUSE: Final = 0.8
 
 # After which share of a call's time without anything taken off it is given up, saying why.
 _SHARE: Final = 0.6
