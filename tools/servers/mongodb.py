@@ -1,7 +1,8 @@
-"""MongoDB servers in Docker, and FerretDB servers built from source.
+"""MongoDB servers in Docker, and two servers that speak its protocol, for where there is no Docker.
 
-FerretDB speaks MongoDB's protocol and keeps its data in SQLite. It finds documents by reading all
-of them, and knows neither users nor collations; tests of those need MongoDB itself.
+mongo-java-server keeps its data in memory, has indexes, and is fast. FerretDB keeps them in SQLite,
+and finds documents by reading all of them. Neither knows users, collations or validators; tests of
+those need MongoDB itself.
 """
 
 from collections.abc import Iterator
@@ -27,9 +28,11 @@ from servers.discovery import (
 )
 
 IMAGE = "mongo:8"
-PROGRAMS = ("go",)
+PROGRAMS = ("java", "javac", "mvn")
+DEBIAN_PACKAGES = ("default-jdk-headless", "maven")
 DATABASE = "sessions"  # FerretDB takes letters, digits, _ and - alone
-_SOURCES = Path(__file__).parent / "ferretdb"
+_IN_JAVA = Path(__file__).parent / "mongo_java_server"
+_IN_GO = Path(__file__).parent / "ferretdb"
 
 
 @contextmanager
@@ -49,11 +52,36 @@ def container() -> Iterator[str]:
 
 
 @contextmanager
-def local(directory: Path, *, port: int | None = None) -> Iterator[str]:
+def local(directory: Path) -> Iterator[str]:
+    """Run mongo-java-server, with all data in memory."""
+    need(PROGRAMS, DEBIAN_PACKAGES)
+    java = program("java")
+    assert java is not None
+    sources = [_IN_JAVA / name for name in ("pom.xml", "Main.java")]
+    classes = built("mongo-java-server", sources, _build_in_java)
+    port = free_port()
+    url = f"mongodb://127.0.0.1:{port}/{DATABASE}"
+    command = [java, "-Xmx512m", "-cp", f"{classes}:{classes}/*", "Main", str(port)]
+    with running(command, directory=directory, answers=lambda: answers(url)):
+        yield url
+
+
+def _build_in_java(place: Path) -> None:
+    run_to_end(
+        "mvn", "-B", "-q", "-f", str(_IN_JAVA / "pom.xml"), "dependency:copy-dependencies",
+        f"-DoutputDirectory={place}", "-DincludeScope=runtime", directory=place,
+    )  # fmt: skip
+    run_to_end(
+        "javac", "-cp", f"{place}/*", "-d", str(place), str(_IN_JAVA / "Main.java"), directory=place
+    )
+
+
+@contextmanager
+def ferretdb(directory: Path, *, port: int | None = None) -> Iterator[str]:
     """Run FerretDB, which keeps its data in *directory*."""
-    need(PROGRAMS, ())
-    sources = [_SOURCES / name for name in ("go.mod", "go.sum", "main.go", "front.go")]
-    binary = built("ferretdb", sources, _build) / "ferretdb"
+    need(("go",), ())  # Debian's Go can be too old to fetch the one that FerretDB needs
+    sources = [_IN_GO / name for name in ("go.mod", "go.sum", "main.go", "front.go")]
+    binary = built("ferretdb", sources, _build_in_go) / "ferretdb"
     address = f"127.0.0.1:{port or free_port()}"
     url = f"mongodb://{address}/{DATABASE}"
     command = [str(binary), "-address", address, "-directory", str(directory)]
@@ -61,10 +89,10 @@ def local(directory: Path, *, port: int | None = None) -> Iterator[str]:
         yield url
 
 
-def _build(place: Path) -> None:
+def _build_in_go(place: Path) -> None:
     go = program("go")
     assert go is not None
-    run_to_end(go, "build", "-buildvcs=false", "-o", str(place / "ferretdb"), directory=_SOURCES)
+    run_to_end(go, "build", "-buildvcs=false", "-o", str(place / "ferretdb"), directory=_IN_GO)
 
 
 def connect(url: str) -> pymongo.MongoClient[dict[str, Any]]:
@@ -75,7 +103,8 @@ def connect(url: str) -> pymongo.MongoClient[dict[str, Any]]:
 def is_mongodb(url: str) -> bool:
     """Tell whether the server is MongoDB itself."""
     with connect(url) as client:
-        return "ferretdbVersion" not in client.server_info()
+        info = client.server_info()
+        return "storageEngines" in info and "ferretdbVersion" not in info
 
 
 def answers(url: str) -> bool:
@@ -94,5 +123,5 @@ MONGODB = Server(
     container=container,
     local=local,
     programs=PROGRAMS,
-    debian_packages=(),  # Debian's Go can be too old to fetch the one that FerretDB needs
+    debian_packages=DEBIAN_PACKAGES,
 )

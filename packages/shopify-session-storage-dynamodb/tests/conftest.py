@@ -1,5 +1,6 @@
 """Tables of their own for tests, and what looks at the items."""
 
+from datetime import timedelta
 from uuid import uuid4
 
 import aioboto3
@@ -49,6 +50,7 @@ def make(dynamodb_url, table):
                 "client_options": client_options(url),
                 "create_table": True,
                 "on_error": "raise",
+                "timeout": timedelta(seconds=60),  # a busy machine's
                 **options,
             }
         )

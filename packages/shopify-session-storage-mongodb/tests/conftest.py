@@ -7,15 +7,36 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 from bson.codec_options import CodecOptions
-from servers.mongodb import connect, is_mongodb
+from servers.mongodb import connect, ferretdb, is_mongodb
 from servers.proxy import Proxy
 from shopify_session_storage_mongodb import MongoDBSessionStorage
+
+# Runs a test twice: on the usual server, and on FerretDB where the usual one is a stand-in, too.
+on_each_server = pytest.mark.parametrize("mongodb_url", ["usual", "ferretdb"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def mongodb_url(request, mongodb_url, tmp_path_factory):
+    """Return the URL of the server that the test asks for, or of the usual one."""
+    if getattr(request, "param", "usual") == "usual":
+        yield mongodb_url
+        return
+    if is_mongodb(mongodb_url):
+        pytest.skip("needs no stand-in, MongoDB itself is here")
+    with ferretdb(tmp_path_factory.mktemp("ferretdb")) as url:
+        yield url
 
 
 @pytest.fixture
 def collection() -> str:
     """Return the name of a collection that no other test uses, with characters that need care."""
     return f"test 'é {uuid4().hex}"
+
+
+@pytest.fixture
+def eager_driver(monkeypatch):
+    """Let the driver look again after a moment, not half a second, when it has lost a server."""
+    monkeypatch.setattr("pymongo.common.MIN_HEARTBEAT_INTERVAL", 0.02)
 
 
 @pytest.fixture
@@ -31,9 +52,9 @@ def raw(mongodb_url, collection):
 
 @pytest.fixture
 def only_mongodb(mongodb_url):
-    """Skip a test of what FerretDB does not have."""
+    """Skip a test of what the stand-ins do not have."""
     if not is_mongodb(mongodb_url):
-        pytest.skip("needs MongoDB itself; FerretDB lacks it")
+        pytest.skip("needs MongoDB itself; the stand-ins lack it")
 
 
 @pytest_asyncio.fixture

@@ -1,5 +1,6 @@
 """compare_and_store() and leases on MongoDB: processes, round trips, documents, clocks."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -7,10 +8,10 @@ import pytest
 from pymongo import AsyncMongoClient
 from servers.racing import count_in_processes, count_through_cuts, lease_of_the_dead
 from shopify_session_storage import SessionStorageError
-from shopify_session_storage.testing.sessions import offline_session
+from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage_mongodb import MongoDBSessionStorage
 
-from .conftest import through, with_options
+from .conftest import on_each_server, through, with_options
 
 SESSION = offline_session("shop.myshopify.com")
 NEWER = replace(SESSION, access_token="newer")
@@ -23,20 +24,23 @@ def _cleaned(raw):
     raw.database.drop_collection(f"{raw.name}_leases")
 
 
+@on_each_server
 def test_two_processes_count_together(mongodb_url, collection):
     count_in_processes(mongodb_url, {"session_collection_name": collection, "on_error": "raise"})
 
 
+@on_each_server
 def test_lease_of_a_dead_process_ends(mongodb_url, collection):
     lease_of_the_dead(mongodb_url, {"session_collection_name": collection, "on_error": "raise"})
 
 
+@on_each_server
 @pytest.mark.asyncio
+@pytest.mark.usefixtures("eager_driver")
 async def test_no_comparison_is_lost_to_a_cut_connection(mongodb_url, collection, proxy):
     async with MongoDBSessionStorage(
         through(proxy, mongodb_url), session_collection_name=collection, on_error="raise"
     ) as storage:
-        # After a cut the driver leaves the server alone for half a second.
         await count_through_cuts(storage, proxy.cut, to=40)
 
 
@@ -52,6 +56,9 @@ async def test_comparisons_take_one_round_trip_and_leases_two(mongodb_url, colle
             (lambda: storage.compare_and_store(SESSION, None), 1),
             (lambda: storage.compare_and_store(SESSION, None), 1),
             (lambda: storage.compare_and_store(SESSION, SESSION), 1),
+            (lambda: storage.compare_and_delete(NEWER), 2),
+            (lambda: storage.compare_and_delete(SESSION), 1),
+            (lambda: storage.compare_and_delete(SESSION), 2),
             (lambda: storage.acquire_lease("name", "a", MINUTE), 2),
             (lambda: storage.acquire_lease("name", "b", MINUTE), 2),
             (lambda: storage.release_lease("name", "a"), 1),
@@ -73,6 +80,20 @@ async def test_tokens_that_are_null_are_none(storage, raw):
     assert await storage.compare_and_store(NEWER, without)
     assert NEWER.equals(await storage.load_session(SESSION.id))
     assert raw.count_documents({}) == 1
+
+
+@pytest.mark.asyncio
+async def test_compared_deletes_travel_together_and_each_has_its_own_answer(storage, raw):
+    many = [online_session(SESSION.shop, user) for user in range(40)]
+    await asyncio.gather(*map(storage.store_session, many))
+    newer = [replace(one, refresh_token="newer") for one in many[::2]]
+    await asyncio.gather(*map(storage.store_session, newer))
+    raw.update_one({"id": many[1].id}, {"$set": {"accessToken": ""}})
+    deleted = await asyncio.gather(*map(storage.compare_and_delete, many))
+    assert deleted == [number % 2 == 1 and number != 1 for number in range(40)]
+    remaining = {one.id for one in await storage.find_sessions_by_shop(SESSION.shop)}
+    assert remaining == {many[1].id, *(one.id for one in newer)}
+    assert await storage.compare_and_delete(replace(many[1], access_token="")) is True
 
 
 @pytest.mark.asyncio

@@ -48,6 +48,38 @@ def lease_of(name: str, holder: str, expires: int) -> Item:
     }
 
 
+def condition_to_store(expected: Session | None) -> dict[str, Any]:
+    """Return the condition that what is stored has the tokens of *expected*, or is not there."""
+    if expected is None:
+        return {"ConditionExpression": "attribute_not_exists(id)"}
+    same, values = _same_tokens(expected)
+    return _condition(f"attribute_exists(id) AND {same}", values)
+
+
+def condition_to_delete(expected: Session) -> dict[str, Any]:
+    """Return the condition that what is stored, if anything, has the tokens of *expected*."""
+    same, values = _same_tokens(expected)
+    return _condition(f"attribute_not_exists(id) OR ({same})", values)
+
+
+def _same_tokens(expected: Session) -> tuple[str, Item]:
+    conditions, values = [], {}
+    tokens = {"accessToken": expected.access_token, "refreshToken": expected.refresh_token}
+    for name, token in tokens.items():
+        if token is None:
+            # Other programs may write the type NULL.
+            conditions.append(f"(attribute_not_exists({name}) OR attribute_type({name}, :null))")
+            values[":null"] = {"S": "NULL"}
+        else:
+            conditions.append(f"{name} = :{name}")
+            values[f":{name}"] = {"S": token}
+    return " AND ".join(conditions), values
+
+
+def _condition(expression: str, values: Item) -> dict[str, Any]:
+    return {"ConditionExpression": expression, "ExpressionAttributeValues": values}
+
+
 def item_of(session: Session) -> Item:
     """Return the item of a session. What is None has no attribute; empty strings are kept."""
     texts = {

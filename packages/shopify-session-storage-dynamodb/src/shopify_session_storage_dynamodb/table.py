@@ -9,7 +9,7 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 from shopify_session_storage import MigrationError
 
-from shopify_session_storage_dynamodb.errors import code_of
+from shopify_session_storage_dynamodb import errors
 
 _WAIT_SECONDS: Final = 300
 
@@ -65,10 +65,12 @@ class Table:
             try:
                 description = (await client.describe_table(TableName=self.name))["Table"]
             except ClientError as error:
-                code = code_of(error)
-                if code == "AccessDeniedException" and not create:
+                code = errors.code_of(error)
+                if code == errors.NO_RIGHT and not create:
                     return
-                if code != "ResourceNotFoundException":
+                if code == errors.NO_RIGHT:
+                    raise self._denied(error) from None
+                if code != errors.NO_TABLE:
                     raise
                 description = None
             if description is None:
@@ -106,11 +108,19 @@ class Table:
                 ],
             )
         except ClientError as error:
-            if code_of(error) != "ResourceInUseException":  # another process was faster
+            if errors.code_of(error) == errors.NO_RIGHT:
+                raise self._denied(error) from None
+            if errors.code_of(error) != "ResourceInUseException":  # another process was faster
                 raise
             return None
         description: Mapping[str, Any] = answer["TableDescription"]
         return description
+
+    def _denied(self, error: ClientError) -> MigrationError:
+        return MigrationError(
+            f"dynamodb: the table {self.name!r} cannot be created: {errors.describe(error)}; "
+            f"have it made by somebody who may, and leave create_table out; {self.hint()}"
+        )
 
     def _is_complete(self, description: Mapping[str, Any]) -> bool:
         """Check what DescribeTable tells, and return whether all of it can be used by now."""
