@@ -11,9 +11,9 @@ from shopify_session_storage import (
     InvalidSessionError,
     OnlineAccessInfo,
     Session,
+    js_date,
     read_stored,
 )
-from shopify_session_storage.javascript import js_date
 
 Attribute: TypeAlias = Mapping[str, Any]
 Item: TypeAlias = Mapping[str, Attribute]

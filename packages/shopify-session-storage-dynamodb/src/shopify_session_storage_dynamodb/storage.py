@@ -110,8 +110,6 @@ class DynamoDBSessionStorage(BaseSessionStorage):
     def __repr__(self) -> str:
         return f"<DynamoDBSessionStorage on {self._table.name}>"
 
-    # --- connections ------------------------------------------------------------------------
-
     async def _open(self) -> None:
         self._stack = AsyncExitStack()
         session = self._session or aioboto3.Session()
@@ -136,8 +134,6 @@ class DynamoDBSessionStorage(BaseSessionStorage):
     async def _ping(self) -> None:
         # No session has this id.
         await self._client.get_item(TableName=self._table.name, Key=key_of("migrations"))
-
-    # --- data -------------------------------------------------------------------------------
 
     async def _load(self, ids: Sequence[str]) -> list[Session]:
         return [read_item(item) for item in await self._items(ids)]
@@ -278,8 +274,6 @@ class DynamoDBSessionStorage(BaseSessionStorage):
             )
             return [answer["Item"]] if "Item" in answer else []
         return await self._batches.get([key_of(id) for id in ids])
-
-    # --- errors -----------------------------------------------------------------------------
 
     def _verdict(self, error: Exception) -> Verdict:
         return errors.verdict_of(error)

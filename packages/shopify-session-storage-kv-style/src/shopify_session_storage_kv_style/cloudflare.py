@@ -137,8 +137,6 @@ class CloudflareKVNamespace:
         if own is not None and self._of == _here():
             await own.aclose()
 
-    # --- keys -------------------------------------------------------------------------------
-
     async def get(self, key: str) -> str | None:
         """Return the text under *key*. One request."""
         answer = await self._send("GET", _value(key))
@@ -175,8 +173,6 @@ class CloudflareKVNamespace:
     async def delete_many(self, keys: Sequence[str]) -> None:
         """Delete what is under each key. One request for each 10,000."""
         await self._write_many("POST", "bulk/delete", keys, lambda key: key)
-
-    # --- requests ---------------------------------------------------------------------------
 
     async def _write_many(
         self, method: str, path: str, keys: Sequence[str], item: Callable[[str], object]

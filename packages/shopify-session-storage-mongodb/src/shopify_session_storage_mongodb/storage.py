@@ -147,8 +147,6 @@ class MongoDBSessionStorage(BaseSessionStorage):
         where = "a client" if self._injected is not None else hosts_of(self._url)
         return f"<MongoDBSessionStorage on {where}/{self._database}>"
 
-    # --- connections ------------------------------------------------------------------------
-
     def _use(self, client: AnyClient) -> None:
         self._collection = collection_of(client, self._database, self._name)
         self._leases_collection = collection_of(client, self._database, f"{self._name}_leases")
@@ -197,8 +195,6 @@ class MongoDBSessionStorage(BaseSessionStorage):
     async def _ping(self) -> None:
         with self._limited():
             await self._collection.database.command("ping")
-
-    # --- data -------------------------------------------------------------------------------
 
     async def _load(self, ids: Sequence[str]) -> list[Session]:
         # One answer has it all: the server stops at one, or has room for one more than there are.
@@ -323,8 +319,6 @@ class MongoDBSessionStorage(BaseSessionStorage):
                 raise
             return [documents[one["index"]] for one in failed]
         return ()
-
-    # --- errors -----------------------------------------------------------------------------
 
     def _verdict(self, error: Exception) -> Verdict:
         return errors.verdict_of(error)

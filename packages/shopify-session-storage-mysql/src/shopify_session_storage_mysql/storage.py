@@ -134,8 +134,6 @@ class MySQLSessionStorage(MySQLComparing):
         where = f"{options['host']}/{options['db']}" if options else "a pool"
         return f"<MySQLSessionStorage on {where}>"
 
-    # --- connections ------------------------------------------------------------------------
-
     async def _open_connections(self) -> None:
         if self._injected is not None:
             self._pool = UsersPool(self._injected)

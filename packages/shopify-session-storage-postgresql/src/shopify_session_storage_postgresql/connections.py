@@ -53,8 +53,6 @@ class PostgreSQLConnections(SqlSessionStorage):
         # Those that may go back to the pool.
         self._in_use: set[AnyConnection] = set()
 
-    # --- pools ------------------------------------------------------------------------------
-
     async def _open_connections(self) -> None:
         if self._injected is not None:
             self._pool = await self._injected  # does nothing if it has been awaited before
@@ -157,8 +155,6 @@ class PostgreSQLConnections(SqlSessionStorage):
         except asyncio.CancelledError:
             connection.terminate()
             raise
-
-    # --- statements -------------------------------------------------------------------------
 
     async def _ping(self) -> None:
         await self._fetch("SELECT 1", ())

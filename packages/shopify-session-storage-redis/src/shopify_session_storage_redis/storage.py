@@ -134,8 +134,6 @@ class RedisSessionStorage(BaseSessionStorage):
     def __repr__(self) -> str:
         return f"<RedisSessionStorage on {self._shown}>"
 
-    # --- connections ------------------------------------------------------------------------
-
     async def _open(self) -> None:
         if self._is_the_parents:
             raise RuntimeError(
@@ -182,8 +180,6 @@ class RedisSessionStorage(BaseSessionStorage):
         if conflict is not None:
             self._logger.warning("%s", conflict_error(conflict))
 
-    # --- data -------------------------------------------------------------------------------
-
     async def _load(self, ids: Sequence[str]) -> list[Session]:
         values = await self._way.values([self._keys.key(id) for id in ids])
         found = [read(value, id) for id, value in zip(ids, values, strict=True)]
@@ -220,8 +216,6 @@ class RedisSessionStorage(BaseSessionStorage):
     async def _release_lease(self, name: str, holder: str) -> None:
         script = SCRIPTS["release"].on([self._keys.lease(name)], holder.encode())
         await self._client.one(script)
-
-    # --- errors -----------------------------------------------------------------------------
 
     def _verdict(self, error: Exception) -> Verdict:
         return verdict_on(error)

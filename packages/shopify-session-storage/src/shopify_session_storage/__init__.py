@@ -22,6 +22,7 @@ from shopify_session_storage.errors import (
 )
 from shopify_session_storage.failures import OnError, Verdict, hide_locals, hides_arguments
 from shopify_session_storage.ids import offline_session_id, online_session_id, sanitize_shop
+from shopify_session_storage.javascript import js_date
 from shopify_session_storage.migrations import (
     AbstractMigrationEngine,
     MigrationOperation,
@@ -95,6 +96,7 @@ __all__ = [
     "hide_locals",
     "hides_arguments",
     "is_same_write",
+    "js_date",
     "normal_scheme",
     "offline_session_id",
     "online_session_id",

@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Final, TypeVar
+from typing import Final
 
 from shopify_session_storage.calls import GroupedCalls, Lanes
 from shopify_session_storage.checks import (
@@ -32,8 +32,6 @@ from shopify_session_storage.lifecycle import Lifecycle
 from shopify_session_storage.pages import SessionPage, check_scan
 from shopify_session_storage.session import Session
 from shopify_session_storage.stored import copy_session, stored_session
-
-_R = TypeVar("_R")
 
 DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
 """How long a call may take on every adapter, if nothing else is said."""
@@ -319,17 +317,3 @@ class BaseSessionStorage(GroupedCalls):
             else SessionStorageUnavailableError
         )
         return kind(f"{self.backend}: could not {doing}: {self._describe(error)}")
-
-
-async def to_the_end(work: Coroutine[Any, Any, _R]) -> _R:
-    """Await *work*, which goes on if the caller is cancelled, and is waited for all the same."""
-    task = asyncio.ensure_future(work)
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        while not task.done():
-            with suppress(asyncio.CancelledError):
-                await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # nobody else hears of it
-        raise

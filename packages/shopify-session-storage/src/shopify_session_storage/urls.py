@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from shopify_session_storage.addresses import normal_scheme
-from shopify_session_storage.addresses import url_with_credentials as url_with_credentials
 from shopify_session_storage.failures import hides_arguments
 from shopify_session_storage.storage import SessionStorage
 
