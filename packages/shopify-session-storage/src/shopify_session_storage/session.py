@@ -19,6 +19,14 @@ from shopify_session_storage.javascript import (
     to_milliseconds,
 )
 from shopify_session_storage.scopes import AuthScopes
+from shopify_session_storage.values import (
+    flag,
+    optional_date,
+    optional_flag,
+    optional_integer,
+    optional_text,
+    text,
+)
 
 
 @dataclass
@@ -178,15 +186,15 @@ class Session:
         if not isinstance(data, Mapping):
             raise InvalidSessionError("a session can only be made from a mapping")
         return cls(
-            id=_text(data, "id"),
-            shop=_text(data, "shop"),
-            state=_text(data, "state"),
-            is_online=_flag(data, "isOnline"),
-            scope=_optional_text(data, "scope"),
-            expires=_optional_date(data, "expires"),
-            access_token=_optional_text(data, "accessToken"),
-            refresh_token=_optional_text(data, "refreshToken"),
-            refresh_token_expires=_optional_date(data, "refreshTokenExpires"),
+            id=text(data, "id"),
+            shop=text(data, "shop"),
+            state=text(data, "state"),
+            is_online=flag(data, "isOnline"),
+            scope=optional_text(data, "scope"),
+            expires=optional_date(data, "expires"),
+            access_token=optional_text(data, "accessToken"),
+            refresh_token=optional_text(data, "refreshToken"),
+            refresh_token_expires=optional_date(data, "refreshTokenExpires"),
             online_access_info=_optional_info(data.get("onlineAccessInfo")),
         )
 
@@ -271,13 +279,13 @@ class Session:
         if not js_flag(refresh_token):
             refresh_token = None
         return cls(
-            id=_text(values, "id"),
-            shop=_text(values, "shop"),
-            state=_text(values, "state"),
+            id=text(values, "id"),
+            shop=text(values, "shop"),
+            state=text(values, "state"),
             is_online=is_online,
             scope=js_string(values.get("scope"), "scope"),
             expires=js_date(values.get("expires"), "expires"),
-            access_token=_optional_text(values, "accesstoken"),
+            access_token=optional_text(values, "accesstoken"),
             refresh_token=js_string(refresh_token, "refreshToken"),
             refresh_token_expires=js_date(values.get("refreshtokenexpires"), "refreshTokenExpires"),
             online_access_info=_info_from_pairs(values, return_user_data) if is_online else None,
@@ -312,60 +320,6 @@ def _info_from_pairs(values: Mapping[str, Any], return_user_data: bool) -> Onlin
     return OnlineAccessInfo(associated_user=user)
 
 
-def _text(values: Mapping[str, Any], name: str) -> str:
-    value = _optional_text(values, name)
-    if value is None:
-        raise InvalidSessionError(f"{name} is missing")
-    return value
-
-
-def _optional_text(values: Mapping[str, Any], name: str) -> str | None:
-    value = values.get(name)
-    if value is not None and not isinstance(value, str):
-        raise InvalidSessionError(f"{name} is not a string")
-    return value
-
-
-def _optional_flag(values: Mapping[str, Any], name: str) -> bool | None:
-    value = values.get(name)
-    if value is not None and not isinstance(value, bool):
-        raise InvalidSessionError(f"{name} is not a boolean")
-    return value
-
-
-def _flag(values: Mapping[str, Any], name: str) -> bool:
-    value = _optional_flag(values, name)
-    if value is None:
-        raise InvalidSessionError(f"{name} is missing")
-    return value
-
-
-def _optional_date(values: Mapping[str, Any], name: str) -> datetime | None:
-    value = values.get(name)
-    if isinstance(value, str):  # as JSON has it, from Python or from JavaScript
-        try:
-            date = datetime.fromisoformat(value)
-            return date if date.tzinfo is None else date.astimezone(UTC)
-        except (ValueError, OverflowError):
-            value = ...
-    if value is not None and not isinstance(value, datetime):
-        raise InvalidSessionError(f"{name} is not a datetime, nor one as ISO 8601 text")
-    return value
-
-
-def _optional_integer(values: Mapping[str, Any], name: str) -> int | None:
-    value = values.get(name)
-    # MongoDB and DynamoDB give the numbers that JavaScript wrote as floats or decimals.
-    if value is None:
-        return None
-    try:
-        if isinstance(value, bool | str) or value != int(value):
-            raise TypeError
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        raise InvalidSessionError(f"{name} is not an integer") from None
-
-
 def _optional_info(value: object) -> OnlineAccessInfo | None:
     if value is None:
         return None
@@ -378,15 +332,15 @@ def _optional_info(value: object) -> OnlineAccessInfo | None:
         raise InvalidSessionError("associated_user is not a mapping")
     return OnlineAccessInfo(
         associated_user=AssociatedUser(
-            id=_optional_integer(user, "id"),
-            first_name=_optional_text(user, "first_name"),
-            last_name=_optional_text(user, "last_name"),
-            email=_optional_text(user, "email"),
-            email_verified=_optional_flag(user, "email_verified"),
-            account_owner=_optional_flag(user, "account_owner"),
-            locale=_optional_text(user, "locale"),
-            collaborator=_optional_flag(user, "collaborator"),
+            id=optional_integer(user, "id"),
+            first_name=optional_text(user, "first_name"),
+            last_name=optional_text(user, "last_name"),
+            email=optional_text(user, "email"),
+            email_verified=optional_flag(user, "email_verified"),
+            account_owner=optional_flag(user, "account_owner"),
+            locale=optional_text(user, "locale"),
+            collaborator=optional_flag(user, "collaborator"),
         ),
-        expires_in=_optional_integer(value, "expires_in"),
-        associated_user_scope=_optional_text(value, "associated_user_scope"),
+        expires_in=optional_integer(value, "expires_in"),
+        associated_user_scope=optional_text(value, "associated_user_scope"),
     )
