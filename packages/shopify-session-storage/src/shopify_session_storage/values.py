@@ -1,4 +1,4 @@
-"""Values of a mapping, each of the type that it must have. The messages name it, and show nothing."""
+"""Values of a mapping, each of the type that it must have. Messages name it, and show nothing."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
