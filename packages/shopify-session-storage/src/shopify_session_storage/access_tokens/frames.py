@@ -1,10 +1,14 @@
 """Error reporters print the local variables of every frame: those of ours must hold no token."""
 
-import traceback
+from asyncio import CancelledError
 from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any, ParamSpec, TypeVar
+
+from shopify_session_storage.access_tokens.errors import AccessTokenError
+from shopify_session_storage.errors import SessionStorageError
+from shopify_session_storage.failures import hide_locals
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -38,12 +42,6 @@ def hides_locals(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 
 def _clear(error: BaseException) -> None:
-    pending: list[BaseException | None] = [error]
-    seen: set[int] = set()
-    while pending:
-        one = pending.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        traceback.clear_frames(one.__traceback__)
-        pending += [one.__cause__, one.__context__]
+    # Where a mistake of somebody's came from is told in words, once.
+    expected = isinstance(error, AccessTokenError | SessionStorageError | CancelledError)
+    hide_locals(error, places=not expected and not getattr(error, "__notes__", None))
