@@ -7,9 +7,12 @@ import pytest_asyncio
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient
+from servers.breaking import breakable_server
 from servers.discovery import free_port
 from shopify_session_storage.testing import SessionStorageBattery
 from shopify_session_storage_mongodb import MongoDBSessionStorage
+
+from .conftest import with_options
 
 NOWHERE = "mongodb://127.0.0.1:{}/sessions?serverSelectionTimeoutMS=50"
 
@@ -32,6 +35,18 @@ class TestMongoDB(SessionStorageBattery):
     def failing_storage_factory(self):
         url = NOWHERE.format(free_port())
         return lambda on_error: MongoDBSessionStorage(url, on_error=on_error)
+
+    @pytest_asyncio.fixture
+    async def breakable(self, mongodb_url, collection, raw):
+        def make(url, on_error):
+            return MongoDBSessionStorage(
+                with_options(url, "serverSelectionTimeoutMS=500"),
+                session_collection_name=collection,
+                on_error=on_error,
+            )
+
+        async with breakable_server(mongodb_url, make) as server:
+            yield server
 
 
 @pytest.mark.parametrize("mongodb_url", ["ferretdb"], indirect=True)

@@ -2,6 +2,7 @@
 
 import pytest
 import pytest_asyncio
+from servers.breaking import breakable_server
 from servers.discovery import free_port
 from servers.mysql import url_of
 from shopify_session_storage.testing import SessionStorageBattery
@@ -23,3 +24,11 @@ class TestMySQL(SessionStorageBattery):
         return lambda on_error: MySQLSessionStorage(
             url_of("127.0.0.1", free_port()), on_error=on_error
         )
+
+    @pytest_asyncio.fixture
+    async def breakable(self, mysql_url):
+        def make(url, on_error):
+            return MySQLSessionStorage(url, on_error=on_error)
+
+        async with breakable_server(mysql_url, make) as server:
+            yield server

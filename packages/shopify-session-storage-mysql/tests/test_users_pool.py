@@ -21,7 +21,7 @@ from .conftest import (
 
 
 class TestPoolOfTheUser(SessionStorageBattery):
-    lacks = frozenset({"another_loop"})
+    lacks = frozenset({"another_loop", "breakable"})
 
     @pytest.fixture(params=[True, False], ids=["autocommit", "transactions"])
     def autocommit(self, request):

@@ -152,7 +152,7 @@ async def test_big_shops_many_ids_and_many_tasks(database_url):
 
 
 class TestPoolOfTheUser(SessionStorageBattery):
-    lacks = frozenset({"another_loop"})
+    lacks = frozenset({"another_loop", "breakable"})
 
     @pytest_asyncio.fixture
     async def storage(self, database_url):
@@ -250,6 +250,8 @@ def test_storage_follows_to_a_new_event_loop_without_disconnect(postgresql_url):
 
 
 class TestBehindPgBouncer(SessionStorageBattery):
+    lacks = frozenset({"breakable"})  # it is the pooler that would go away
+
     @pytest.fixture
     def storage_factory(self, pgbouncer_url):
         return lambda: PostgreSQLSessionStorage(pgbouncer_url)
