@@ -12,7 +12,6 @@ import signal
 import time
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from itertools import product
 
 import pytest
 from shopify_session_storage.testing.shopify import FakeShopify, Fault
@@ -85,11 +84,8 @@ async def test_in_an_exchange(request, tmp_path, backend, retry, times):
                     assert await stored_in(storage, shop) is None, answer
 
 
-# On SQLite the process is stopped before the answer, and does not wait for it when it goes on; a
-# strict Shopify has then given the new pair to nobody.
-@pytest.mark.parametrize(
-    ("backend", "retry"), sorted(set(product(BACKENDS, RETRIES)) - {("sqlite", "strict")})
-)
+@backends
+@modes
 async def test_in_a_refresh(request, tmp_path, backend, retry, times):
     url, options = address(request, backend, tmp_path)
     with FakeShopify(retry=retry) as fake:

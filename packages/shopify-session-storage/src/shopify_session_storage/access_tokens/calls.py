@@ -1,7 +1,7 @@
 """Asking Shopify's token endpoint, through Shopify's package."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from inspect import isawaitable, iscoroutinefunction
@@ -41,6 +41,9 @@ __all__ = ["Endpoint", "RefreshTokenRejected", "fresh_session", "parse_retry_aft
 _REFRESH: Final = "refresh_token_exchanged_access_token"
 _EXCHANGE: Final = "exchange_using_token_exchange"
 _CLIENT_CREDENTIALS: Final = "exchange_using_client_credentials"
+
+# In seconds.
+_LAST_MOMENT: Final = 0.2
 
 
 class RefreshTokenRejected(Exception):  # noqa: N818  # not an error yet: the store is read again
@@ -189,8 +192,7 @@ class Endpoint:
         answered: bool | None = None
         problem: AccessTokenError
         try:
-            async with asyncio.timeout(self._timeout.total_seconds()):
-                result = await _run(method, args, options)
+            result = await _within(self._timeout.total_seconds(), _run(method, args, options))
             status, headers = last_answer(result)
             self._clock.look(headers.get("date"), asked)
             answered = bool(field(result, "ok")) or (status is not None and status < 500)
@@ -234,3 +236,24 @@ async def _run(method: Callable[..., Any], args: tuple[Any, ...], options: dict[
     # answer is lost, as if it had been lost on the way.
     result = await asyncio.to_thread(method, *args, **options)
     return await result if isawaitable(result) else result
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, Any]) -> Any:
+    """Return what *work* comes to in that time.
+
+    A process that has been stopped for longer has the answer in its socket when it goes on. It gets
+    a moment to read it: a grant that nobody reads may be lost.
+
+    Raises:
+        TimeoutError: If there is no answer.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        for limit in (seconds, _LAST_MOMENT):
+            done, _ = await asyncio.wait([task], timeout=limit)
+            if done:
+                return task.result()
+    finally:
+        task.cancel()
+        task.add_done_callback(lambda task: task.cancelled() or task.exception())
+    raise TimeoutError
