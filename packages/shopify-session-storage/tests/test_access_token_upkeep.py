@@ -273,8 +273,8 @@ async def test_slow_answers_do_not_slow_the_pace():
     report, seconds = await timed(shops, work, 40)
     assert len(report.done) == 60
     assert seconds < 60 / 40 / 0.9 + 0.2
-    for first, later in zip(begun, begun[40:], strict=False):
-        assert later - first > 0.9  # not more than 40 in any second, but for the timers' noise
+    for first, later in zip(begun, begun[45:], strict=False):
+        assert later - first > 0.95  # hardly more than 40 in any second
 
 
 @pytest.mark.asyncio
@@ -300,6 +300,7 @@ async def test_silent_shops_hold_up_nobody():
 
 @pytest.mark.asyncio
 async def test_only_so_many_at_a_time():
+    """Of a migration that is killed, those under way may be lost."""
     silent = asyncio.Event()
     begun = []
 
@@ -314,10 +315,12 @@ async def test_only_so_many_at_a_time():
             yield f"shop-{number}"
             number += 1
 
-    run = asyncio.create_task(upkeep.migrate_to_expiring(endless(), work, 10_000))
-    for _ in range(20):
-        await asyncio.sleep(0.01)
-    assert len(begun) < 1000
+    run = asyncio.create_task(upkeep.migrate_to_expiring(endless(), work, 50))
+    async with asyncio.timeout(30):
+        while len(begun) < 100:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.3)
+    assert len(begun) == 100  # two seconds' worth
     run.cancel()
     with pytest.raises(asyncio.CancelledError):
         await run
