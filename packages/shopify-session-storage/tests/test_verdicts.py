@@ -234,3 +234,22 @@ async def test_several_callers_of_one_failure_get_errors_of_their_own():
     assert type(one) is type(other) is SessionStorageError
     assert one is not other
     assert str(one) == str(other) == "not today"
+
+
+@pytest.mark.asyncio
+async def test_a_group_whose_time_is_over_before_it_begins_blocks_nothing():
+    """The machine stood still between the call and the first step of its task."""
+    storage = ScriptedStorage(timeout=timedelta(milliseconds=50))
+    await storage.ready()
+    [call] = spawn(storage.store_session(SESSION))
+    for _ in range(20):
+        await asyncio.sleep(0)
+        if storage._lanes.writing._under_way:
+            break
+    for group in storage._lanes.writing._under_way:
+        group.end()  # what the time limit does, before the task's first step
+    with pytest.raises((asyncio.CancelledError, SessionStorageUnavailableError)):
+        await call
+    assert storage.count("store") == 0
+    assert await storage.store_session(SESSION) is True
+    await asyncio.wait_for(storage.disconnect(), 5)

@@ -16,6 +16,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Context
+from functools import partial
 from typing import Any, Final
 
 from shopify_session_storage.failures import OutOfTimeError, Verdict
@@ -129,7 +130,14 @@ class Lane:
         task = Context().run(loop.create_task, self._run(group))
         group.works_in(task)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(partial(self._landed, group))
+
+    def _landed(self, group: Group, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if group in self._under_way:  # cancelled before it had begun, so that nothing was sent
+            for call in group.calls:
+                call.future.cancel()
+            self._leave(group)
 
     def _leave(self, group: Group, *, keeps_keys: bool = False) -> None:
         self._under_way.discard(group)
