@@ -253,8 +253,8 @@ async def test_dead_refresh_token_is_replaced_by_an_exchange(shopify, refresh_ex
         assert response.status_code == 200
         new = await storage.load_session(dead.id)
     assert new.access_token in simulated.issued
-    refused = {} if refresh_expired else {"refused": 1}
-    assert simulated.answers == {"offline": 1, "online": 1} | refused
+    # Whether a refresh token has expired is for Shopify to say: the local clock may be wrong.
+    assert simulated.answers == {"offline": 1, "online": 1, "refused": 1}
 
 
 @pytest.mark.asyncio
