@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
 
+from servers.places import place
 from shopify_app import ShopifyApp
 from shopify_session_storage import open_session_storage
 from shopify_session_storage.access_tokens import AccessTokenStore
@@ -21,22 +21,8 @@ BACKENDS = ["sqlite", "postgresql", "mysql", "redis", "mongodb", "dynamodb"]
 
 def address(request, backend, tmp_path):
     """Return the URL and the options of a storage that no other test uses."""
-    name = f"tokens_{uuid4().hex}"
-    options = {"on_error": "raise"}
-    if backend == "sqlite":
-        return f"sqlite:///{(tmp_path / 'sessions.db').as_posix()}", options
-    url = request.getfixturevalue(f"{backend}_url")
-    if backend == "redis":
-        options["session_key_prefix"] = name
-    elif backend == "mongodb":
-        options["session_collection_name"] = name
-    elif backend == "dynamodb":
-        keys = {"aws_access_key_id": "tester", "aws_secret_access_key": "sekret"}
-        options |= {"client_options": keys, "create_table": True}
-        url = f"dynamodb://eu-west-1/{name}?endpoint_url={url}"
-    else:
-        options["session_table_name"] = name
-    return url, options
+    url = "" if backend == "sqlite" else request.getfixturevalue(f"{backend}_url")
+    return place(backend, url, tmp_path)
 
 
 @asynccontextmanager
