@@ -2,6 +2,7 @@
 
 from shopify_session_storage.addresses import UrlParameters, normal_scheme, url_with_credentials
 from shopify_session_storage.base import DEFAULT_TIMEOUT, BaseSessionStorage
+from shopify_session_storage.caching import CachedSessionStorage, fresh_reads
 from shopify_session_storage.checks import (
     check_comparison,
     check_expected,
@@ -60,6 +61,7 @@ __all__ = [
     "AssociatedUser",
     "AuthScopes",
     "BaseSessionStorage",
+    "CachedSessionStorage",
     "CorruptSessionError",
     "CustomSessionStorage",
     "Dialect",
@@ -92,6 +94,7 @@ __all__ = [
     "check_shop",
     "copy_session",
     "dump_session_json",
+    "fresh_reads",
     "has_same_tokens",
     "hide_locals",
     "hides_arguments",

@@ -87,7 +87,7 @@ class Serving:
         raise TokenRefreshUnavailable("the access token keeps changing", shop=session.shop)
 
     async def without_id_token(
-        self, id: str, refused: str | None, has_id_token: bool
+        self, id: str, refused: str | None, has_id_token: bool, *, fresh: bool
     ) -> Session | None:
         """Return what is stored under *id* and valid, or None if it takes an ID token.
 
@@ -95,9 +95,10 @@ class Serving:
             id: Whose session it is.
             refused: An access token that will not do, because Shopify has refused it.
             has_id_token: Whether there is one.
+            fresh: Whether it must be what is stored now, rather than what a cache knows.
         """
         try:
-            session = await self._sessions.read(id)
+            session = await self._sessions.read(id, fresh=fresh)
         except CorruptSessionError:
             if not has_id_token:
                 raise

@@ -166,7 +166,8 @@ class AccessTokenStore(AllShops):
         Raises:
             ValueError: If *shop* names no shop, or *user_id* does not fit *mode*.
         """
-        session = await self._sessions.read(session_id(shop_domain(shop), mode, user_id))
+        id = session_id(shop_domain(shop), mode, user_id)
+        session = await self._sessions.read(id, fresh=False)
         return None if session is None else access_token_from_session(session)
 
     @hides_locals
@@ -273,7 +274,7 @@ class AccessTokenStore(AllShops):
         id = session_id(shop_domain(shop), mode, user_id)
         secret = None if refused is None else secret_of(refused)
         wanted = AuthScopes(scopes)
-        session = await self._sessions.read(id)
+        session = await self._sessions.read(id, fresh=secret is not None or bool(wanted))
         if secret is not None and session is not None and session.access_token == secret:
             session = await self._serving.replaced(session)
         else:
@@ -325,8 +326,10 @@ class AccessTokenStore(AllShops):
         id = session_id(domain, mode, field(verified, "user_id") if mode == "online" else None)
         secret = None if refused is None else secret_of(refused)
         has_id_token = field(verified, "id_token") is not None
+        fresh = secret is not None or bool(wanted)
         while True:
-            session = await self._serving.without_id_token(id, secret, has_id_token)
+            session = await self._serving.without_id_token(id, secret, has_id_token, fresh=fresh)
+            fresh = True
             if session is not None and has_id_token and lacks_scopes(session, wanted):
                 secret, session = session.access_token, None
             if session is None and not has_id_token:
