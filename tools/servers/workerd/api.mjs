@@ -90,7 +90,7 @@ async function onBulk(request, namespace, operation, fault) {
       return changeAll(
         body,
         (pair) => pair.key,
-        (pair) => namespace.put(pair.key, pair.value),
+        ({ key, value, expiration_ttl: expirationTtl }) => namespace.put(key, value, { expirationTtl }),
         fault,
       );
     case "POST bulk/delete": {

@@ -4,6 +4,7 @@ from shopify_session_storage_kv_style.cloudflare import CloudflareKVNamespace
 from shopify_session_storage_kv_style.errors import CloudflareKVError, KVNamespaceError
 from shopify_session_storage_kv_style.namespace import (
     BulkKVNamespace,
+    ExpiringKVNamespace,
     KVNamespace,
     ListingKVNamespace,
 )
@@ -14,6 +15,7 @@ __all__ = [
     "BulkKVNamespace",
     "CloudflareKVError",
     "CloudflareKVNamespace",
+    "ExpiringKVNamespace",
     "KVNamespace",
     "KVNamespaceError",
     "KVSessionStorage",

@@ -186,6 +186,15 @@ class CloudflareKVNamespace:
             "PUT", "bulk", [*pairs], lambda key: {"key": key, "value": pairs[key]}
         )
 
+    async def put_expiring(self, pairs: Mapping[str, str], seconds: Mapping[str, int]) -> None:
+        """Put a text under each key, some for so many seconds. One request for each 10,000."""
+
+        def item(key: str) -> dict[str, object]:
+            pair: dict[str, object] = {"key": key, "value": pairs[key]}
+            return pair | {"expiration_ttl": seconds[key]} if key in seconds else pair
+
+        await self._write_many("PUT", "bulk", [*pairs], item)
+
     async def delete_many(self, keys: Sequence[str]) -> None:
         """Delete what is under each key. One request for each 10,000."""
         await self._write_many("POST", "bulk/delete", keys, lambda key: key)

@@ -73,6 +73,20 @@ class ListingKVNamespace(KVNamespace, Protocol):
         """
 
 
+@runtime_checkable
+class ExpiringKVNamespace(KVNamespace, Protocol):
+    """A namespace that deletes by itself. It need not be one; ``expire_dead`` needs it."""
+
+    async def put_expiring(self, pairs: Mapping[str, str], seconds: Mapping[str, int]) -> object:
+        """Put a text under each key, in any order, in place of what is there.
+
+        Args:
+            pairs: The texts by their keys.
+            seconds: After how many seconds keys are to be deleted, 60 or more; those that are not
+                in it stay.
+        """
+
+
 class Keys:
     """Reads and writes keys of a namespace: by its bulk calls if it has some, else one by one.
 
@@ -110,9 +124,12 @@ class Keys:
         with _failures():
             return await self._namespace.list_keys(prefix, cursor, min(limit, _MOST_NAMED))
 
-    async def put(self, pairs: Mapping[str, str]) -> None:
-        """Put a text under each key."""
+    async def put(self, pairs: Mapping[str, str], seconds: Mapping[str, int] | None = None) -> None:
+        """Put a text under each key, some for so many seconds."""
         with _failures():
+            if seconds and isinstance(self._namespace, ExpiringKVNamespace):
+                await self._namespace.put_expiring(pairs, seconds)
+                return
             if self._bulk is not None and len(pairs) > 1:
                 await self._bulk.put_many(pairs)
             else:

@@ -12,6 +12,7 @@ from shopify_session_storage import (
     Session,
     SessionPage,
     Verdict,
+    check_grace,
     has_same_tokens,
     hides_arguments,
     is_session_id,
@@ -24,6 +25,7 @@ from shopify_session_storage_kv_style.cloudflare import CloudflareKVNamespace
 from shopify_session_storage_kv_style.errors import KVNamespaceError, verdict
 from shopify_session_storage_kv_style.lists import Lists, list_key, lists_of, names_in
 from shopify_session_storage_kv_style.namespace import (
+    ExpiringKVNamespace,
     Keys,
     KVNamespace,
     ListingKVNamespace,
@@ -50,11 +52,17 @@ class KVSessionStorage(BaseSessionStorage):
     Args:
         namespace: Where to keep the sessions. It is never closed. Without it
             :meth:`set_namespace` must be called before anything else.
+        expire_dead: Let the namespace delete sessions by itself, offline ones, too, so long after
+            both their access token and their refresh token have expired, a minute at least. A day
+            or more, since clocks differ. What the official JavaScript adapter writes is not
+            deleted by itself.
         on_error: ``"log"`` failures of the namespace, or ``"raise"`` them.
         timeout: How long a call may take.
 
     Raises:
-        TypeError: If the namespace has not the methods of a :class:`KVNamespace`.
+        TypeError: If the namespace has not the methods of a :class:`KVNamespace`, or, with
+            *expire_dead*, of an :class:`ExpiringKVNamespace`.
+        ValueError: If *expire_dead* is not positive.
         RuntimeError: From every call, while there is no namespace.
     """
 
@@ -73,10 +81,13 @@ class KVSessionStorage(BaseSessionStorage):
         self,
         namespace: KVNamespace | None = None,
         *,
+        expire_dead: timedelta | None = None,
         on_error: OnError = "log",
         timeout: timedelta = DEFAULT_TIMEOUT,
     ) -> None:
         super().__init__(on_error=on_error, timeout=timeout)
+        check_grace(expire_dead)
+        self._expire_dead = expire_dead
         self._namespace: KVNamespace | None = None
         # Made by open_url() for this storage.
         self._own: CloudflareKVNamespace | None = None
@@ -92,12 +103,18 @@ class KVSessionStorage(BaseSessionStorage):
         """Keep the sessions in *namespace* from now on; calls under way end where they began.
 
         Raises:
-            TypeError: If it has not the methods of a :class:`KVNamespace`.
+            TypeError: If it has not the methods of a :class:`KVNamespace`, or those that
+                ``expire_dead`` needs.
         """
         if not isinstance(namespace, KVNamespace):
             raise TypeError(
                 "namespace must be a KVNamespace, such as WorkersKVNamespace(env.MY_KV), "
                 f"not {type(namespace).__name__}"
+            )
+        if self._expire_dead is not None and not isinstance(namespace, ExpiringKVNamespace):
+            raise TypeError(
+                f"expire_dead needs an ExpiringKVNamespace, and {type(namespace).__name__} has no "
+                "put_expiring()"
             )
         self._namespace = namespace
         self._keys = Keys(namespace)
@@ -204,7 +221,7 @@ class KVSessionStorage(BaseSessionStorage):
         return self._lists
 
     def _writing(self) -> Writing:
-        return Writing(self._keys, self._shared_lists())
+        return Writing(self._keys, self._shared_lists(), self._expire_dead)
 
 
 def _read(text: str, id: str) -> Session:

@@ -73,6 +73,18 @@ class WorkersKVNamespace:
         """Put a text under each key."""
         await each(lambda key: self.put(key, pairs[key]), [*pairs])
 
+    async def put_expiring(self, pairs: Mapping[str, str], seconds: Mapping[str, int]) -> None:
+        """Put a text under each key, some for so many seconds."""
+        from js import Object
+        from pyodide.ffi import to_js
+
+        async def put(key: str) -> None:
+            given = {"expirationTtl": seconds[key]} if key in seconds else {}
+            options = to_js(given, dict_converter=Object.fromEntries)
+            await _repeated(lambda: self._binding.put(key, pairs[key], options))
+
+        await each(put, [*pairs])
+
     async def delete_many(self, keys: Sequence[str]) -> None:
         """Delete what is under each key."""
         await each(self.delete, keys)

@@ -22,9 +22,11 @@ class Apart(Way):
 
     async def store(self, sessions: Sequence[Session]) -> Sequence[bytes] | None:
         keys = [self._keys.key(session.id) for session in sessions]
-        texts = [dump_session_json(session).encode() for session in sessions]
+        written = [
+            (dump_session_json(session).encode(), self.expiry(session)) for session in sessions
+        ]
         answers = await self._client.each(
-            [SCRIPTS["put"].on([key], text) for key, text in zip(keys, texts, strict=True)]
+            [SCRIPTS["put"].on([key], *what) for key, what in zip(keys, written, strict=True)]
         )
         return await self._list_stored(sessions, answers)
 
@@ -32,7 +34,9 @@ class Apart(Way):
         self, session: Session, tokens: Sequence[bytes]
     ) -> Sequence[bytes] | None:
         text = dump_session_json(session).encode()
-        put = SCRIPTS["compare_and_put"].on([self._keys.key(session.id)], text, *tokens)
+        put = SCRIPTS["compare_and_put"].on(
+            [self._keys.key(session.id)], text, self.expiry(session), *tokens
+        )
         answer: Sequence[bytes] = await self._client.one(put)
         if answer == [b"same"]:
             # If an earlier try has stored it, that one may not have come to the list.

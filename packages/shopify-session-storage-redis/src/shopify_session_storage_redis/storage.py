@@ -18,6 +18,7 @@ from shopify_session_storage import (
     SessionPage,
     SessionStorageMigratorOptions,
     Verdict,
+    check_grace,
     hides_arguments,
     is_session_id,
     page_of,
@@ -71,6 +72,9 @@ class RedisSessionStorage(BaseSessionStorage):
         client_options: Options of ``redis.asyncio.Redis``, or of ``RedisCluster``.
         migrator_options: Accepted as in the JavaScript package; its record of migrations is
             always ``<prefix>_migrations``.
+        expire_dead: Let Redis delete sessions by itself, offline ones, too, so long after both
+            their access token and their refresh token have expired. A day or more, since clocks
+            differ. What the official JavaScript adapter writes is not deleted by itself.
         on_error: ``"log"`` failures of Redis, or ``"raise"`` them.
         timeout: How long a call may take, once the storage is open.
 
@@ -95,12 +99,15 @@ class RedisSessionStorage(BaseSessionStorage):
         session_key_prefix: str = "shopify_sessions",
         client_options: Mapping[str, Any] | None = None,
         migrator_options: SessionStorageMigratorOptions | None = None,
+        expire_dead: timedelta | None = None,
         on_error: OnError = "log",
         timeout: timedelta = DEFAULT_TIMEOUT,
     ) -> None:
         super().__init__(on_error=on_error, timeout=timeout)
         self._keys = Keys(f"{checked_prefix(session_key_prefix)}_")
         check_migrator_options(migrator_options, self._keys.prefix)
+        check_grace(expire_dead)
+        self._expire_dead = expire_dead
         if isinstance(url, Redis | RedisCluster):
             if client_options is not None:
                 raise ValueError("client_options are for a client that this storage makes")
@@ -152,7 +159,9 @@ class RedisSessionStorage(BaseSessionStorage):
                 "make it after the fork, or pass a URL"
             )
         self._client = Client(self._source)
-        self._way = (Together if self._together else Apart)(self._client, self._keys)
+        self._way = (Together if self._together else Apart)(
+            self._client, self._keys, self._expire_dead
+        )
         migrator = RedisSessionStorageMigrator(
             self._client, self._keys.prefix, self._list_sessions, self._logger
         )

@@ -50,7 +50,11 @@ class Together(Way):
         keys += [self._keys.key(session.shop) for session in sessions]
         arguments = [self._keys.key("")]
         for session in sessions:
-            arguments += (dump_session_json(session).encode(), self._keys.token(session.id))
+            arguments += (
+                dump_session_json(session).encode(),
+                self._keys.token(session.id),
+                self.expiry(session),
+            )
         conflict: Sequence[bytes] | None = await self._client.one(
             SCRIPTS["store"].on(keys, *arguments)
         )
@@ -65,6 +69,7 @@ class Together(Way):
                 self._keys.key(""),
                 dump_session_json(session).encode(),
                 self._keys.token(session.id),
+                self.expiry(session),
                 *tokens,
             )
         )

@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
 from typing import Final
 
-from shopify_session_storage import Session
+from shopify_session_storage import Session, expiry_of
 
 from shopify_session_storage_redis.client import Client
 from shopify_session_storage_redis.records import Keys, Listed, kind_of, names_in
@@ -19,11 +20,18 @@ class Way(ABC):
     Args:
         client: Sends the commands.
         keys: Names the keys.
+        expire_dead: How long after its end a session is to be deleted by Redis; None for never.
     """
 
-    def __init__(self, client: Client, keys: Keys) -> None:
+    def __init__(self, client: Client, keys: Keys, expire_dead: timedelta | None) -> None:
         self._client = client
         self._keys = keys
+        self._expire_dead = expire_dead
+
+    def expiry(self, session: Session) -> bytes:
+        """Return when a session is to be deleted, as the scripts take it."""
+        expiry = expiry_of(session, self._expire_dead)
+        return b"" if expiry is None else b"%d" % round(expiry.timestamp() * 1000)
 
     @abstractmethod
     async def values(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:

@@ -35,7 +35,7 @@ from shopify_session_storage.migrations import (
     SqlConnection,
 )
 from shopify_session_storage.pages import SessionPage, page_of
-from shopify_session_storage.retention import PurgeReport
+from shopify_session_storage.retention import PurgeReport, check_grace, expiry_of
 from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
 from shopify_session_storage.sql.storage import SqlSessionStorage
@@ -86,6 +86,7 @@ __all__ = [
     "Verdict",
     "check_comparison",
     "check_expected",
+    "check_grace",
     "check_lease",
     "check_session",
     "check_session_id",
@@ -93,6 +94,7 @@ __all__ = [
     "check_shop",
     "copy_session",
     "dump_session_json",
+    "expiry_of",
     "has_same_tokens",
     "hide_locals",
     "hides_arguments",

@@ -43,7 +43,7 @@ async def scan_ends_with_a_page_that_says_so(subject: Subject) -> None:
     same(pages[-1].after, None, "after of the last page")
 
 
-@case("scanning", "further")
+@case("further", "scanning")
 async def scan_goes_on_where_another_ended(subject: Subject) -> None:
     """Another storage goes on behind any page, of a walk that was given up."""
     shop = subject.shop()
@@ -137,7 +137,7 @@ async def scan_checks_its_arguments(subject: Subject) -> None:
         await raises(expected, walk, f"scan_sessions() with {arguments!r}")
 
 
-@case("scanning", "failing")
+@case("failing", "scanning")
 async def scan_raises_whatever_on_error_says(subject: Subject) -> None:
     """Without a backend a walk raises, with on_error="log", too: no page must look like the end."""
     storage = await subject.failing("log")
