@@ -11,6 +11,7 @@ from shopify_session_storage.checks import (
     check_session_id,
     check_session_ids,
     check_shop,
+    is_session_id,
 )
 from shopify_session_storage.custom import CustomSessionStorage
 from shopify_session_storage.dialect import Dialect
@@ -34,8 +35,8 @@ from shopify_session_storage.migrations import (
     SessionStorageMigratorOptions,
     SqlConnection,
 )
-from shopify_session_storage.pages import SessionPage
-from shopify_session_storage.retention import PurgeReport
+from shopify_session_storage.pages import SessionPage, page_of
+from shopify_session_storage.retention import PurgeReport, check_grace, expiry_of
 from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
 from shopify_session_storage.sql.storage import SqlSessionStorage
@@ -87,6 +88,7 @@ __all__ = [
     "Verdict",
     "check_comparison",
     "check_expected",
+    "check_grace",
     "check_lease",
     "check_session",
     "check_session_id",
@@ -94,16 +96,19 @@ __all__ = [
     "check_shop",
     "copy_session",
     "dump_session_json",
+    "expiry_of",
     "fresh_reads",
     "has_same_tokens",
     "hide_locals",
     "hides_arguments",
     "is_same_write",
+    "is_session_id",
     "js_date",
     "normal_scheme",
     "offline_session_id",
     "online_session_id",
     "open_session_storage",
+    "page_of",
     "read_property_array",
     "read_session_json",
     "read_stored",
