@@ -14,7 +14,7 @@ from shopify_session_storage.migrations import (
     RdbmsSessionStorageMigrator,
     SqlConnection,
 )
-from shopify_session_storage.sql.names import SqlNames
+from shopify_session_storage.sql.foreign import ForeignTables
 from shopify_session_storage.sql.planning import Recorder
 from shopify_session_storage.stored import COLUMNS
 
@@ -25,7 +25,7 @@ _NOT_A_NUMBER: Final = re.compile("date|time|text|char|blob", re.IGNORECASE)
 _FLAGS: Final = ("isOnline", "emailVerified", "accountOwner", "collaborator")
 
 
-class SqlTables(SqlNames):
+class SqlTables(ForeignTables):
     """The tables of an SQL storage: one of sessions, one of leases, one of applied migrations.
 
     The table of leases is created together with the table of sessions. In a database that was set
@@ -101,6 +101,9 @@ class SqlTables(SqlNames):
         self._has_leases = False  # until one looks
         await self._open_connections()
         async with self._connection() as connection:
+            if not self._layout.owned:
+                await self._bind(connection)
+                return
             if await self._is_migrated(connection):
                 return  # without having asked for any right to create or alter
         await self._change_tables(self._migrate)
@@ -135,6 +138,8 @@ class SqlTables(SqlNames):
             ) from error
 
     async def _planned_sql(self, connection: SqlConnection) -> str:
+        if not self._layout.owned:
+            return await self._foreign_sql(connection)
         recorder = Recorder(connection)
         if await self._is_migrated(connection):
             await self._create_leases(recorder)
@@ -202,8 +207,9 @@ class SqlTables(SqlNames):
         if _NOT_A_NUMBER.search(expires):
             raise MigrationError(
                 f"{self.backend}: the table {self._table} has another layout: its column expires "
-                f"is {expires}, not an integer. Tables of Prisma and Drizzle are like that; "
-                "give this storage a table of its own (session_table_name)"
+                f"is {expires}, not an integer. If it is a table of Prisma or Drizzle, give "
+                'layout="prisma" or layout="drizzle"; else give this storage a table of its own '
+                "(session_table_name)"
             )
         return columns
 
@@ -239,6 +245,8 @@ class SqlTables(SqlNames):
     async def _ensure_leases(self) -> None:
         """See that there is a table of leases; before the first lease since the storage opened."""
         async with self._connection() as connection:
+            if not self._layout.owned:
+                await self._check_leases(connection)
             missing = not await connection.columns(self._leases_table)
         if missing:
             await self._change_tables(self._create_leases)
