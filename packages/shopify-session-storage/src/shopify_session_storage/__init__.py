@@ -39,6 +39,15 @@ from shopify_session_storage.pages import SessionPage, page_of
 from shopify_session_storage.retention import PurgeReport, check_grace, expiry_of
 from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
+from shopify_session_storage.sql.layouts import (
+    DIGITS,
+    Encodings,
+    Kind,
+    Layout,
+    LayoutName,
+    LiveColumn,
+    sqlite_encodings,
+)
 from shopify_session_storage.sql.storage import SqlSessionStorage
 from shopify_session_storage.storage import SessionStorage
 from shopify_session_storage.stored import (
@@ -58,6 +67,7 @@ from shopify_session_storage.urls import open_session_storage
 __all__ = [
     "COLUMNS",
     "DEFAULT_TIMEOUT",
+    "DIGITS",
     "AbstractMigrationEngine",
     "AssociatedUser",
     "AuthScopes",
@@ -66,7 +76,12 @@ __all__ = [
     "CorruptSessionError",
     "CustomSessionStorage",
     "Dialect",
+    "Encodings",
     "InvalidSessionError",
+    "Kind",
+    "Layout",
+    "LayoutName",
+    "LiveColumn",
     "MigrationError",
     "MigrationOperation",
     "OnError",
@@ -114,6 +129,7 @@ __all__ = [
     "read_stored",
     "sanitize_shop",
     "session_from_values",
+    "sqlite_encodings",
     "stored_session",
     "url_with_credentials",
 ]
