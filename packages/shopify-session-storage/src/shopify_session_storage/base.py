@@ -1,13 +1,10 @@
 """What all adapters share: argument checks, the way to the hooks, and the error policy."""
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime, timedelta
 from typing import Final
 
-from shopify_session_storage.calls import GroupedCalls, Lanes
+from shopify_session_storage.calls import Lanes
 from shopify_session_storage.checks import (
     check_comparison,
     check_expected,
@@ -19,21 +16,14 @@ from shopify_session_storage.checks import (
 )
 from shopify_session_storage.errors import (
     InvalidSessionError,
-    SessionStorageError,
-    SessionStorageUnavailableError,
 )
 from shopify_session_storage.failures import (
     OnError,
-    OutOfTimeError,
-    Verdict,
-    are_failures_raised,
-    cause_of,
-    hide_locals,
-    own_copy,
 )
 from shopify_session_storage.hooks import AdapterHooks
 from shopify_session_storage.lifecycle import Lifecycle
 from shopify_session_storage.pages import SessionPage, check_scan
+from shopify_session_storage.policy import ErrorPolicy
 from shopify_session_storage.retention import PurgeReport
 from shopify_session_storage.session import Session
 from shopify_session_storage.stored import copy_session, stored_session
@@ -42,7 +32,7 @@ DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
 """How long a call may take on every adapter, if nothing else is said."""
 
 
-class BaseSessionStorage(GroupedCalls):
+class BaseSessionStorage(ErrorPolicy):
     """Base of the storages that talk to a backend.
 
     This class checks arguments before anything is sent, opens on first use, lets calls that have
@@ -137,18 +127,7 @@ class BaseSessionStorage(GroupedCalls):
     """
 
     def __init__(self, *, on_error: OnError = "log", timeout: timedelta = DEFAULT_TIMEOUT) -> None:
-        if on_error not in ("log", "raise"):
-            raise ValueError(f'on_error must be "log" or "raise", not {on_error!r}')
-        if not isinstance(timeout, timedelta):
-            raise TypeError(f"timeout must be a timedelta, not {type(timeout).__name__}")
-        if timeout <= timedelta(0):
-            raise ValueError("timeout must be positive")
-        super().__init__()
-        self._on_error = on_error
-        self._timeout = timeout
-        self._seconds = timeout.total_seconds()
-        self._logger = logging.getLogger(f"shopify_session_storage.{self.backend}")
-        self._failures = (SessionStorageError, OutOfTimeError, *self.driver_errors)
+        super().__init__(on_error, timeout)
         self._lifecycle: Lifecycle[Lanes] = Lifecycle(self)
 
     async def store_session(self, session: Session) -> bool:
@@ -303,55 +282,3 @@ class BaseSessionStorage(GroupedCalls):
 
     async def disconnect(self) -> None:
         await self._lifecycle.closed()
-
-    async def _close_quietly(self, seconds: float) -> None:
-        # Nobody can act on a failure to close, and it must not hide the error that led here.
-        limit = asyncio.timeout(seconds)
-        try:
-            async with limit:
-                await self._close()
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            failure: Exception = error
-        except self._failures as error:
-            failure = error
-        else:
-            return
-        if limit.expired():
-            self._abandon()
-        else:
-            self._logger.warning("%s", self._failure("close the storage cleanly", failure))
-
-    @contextmanager
-    def _raising(self, doing: str) -> Iterator[None]:
-        """Raise failures, whatever ``on_error`` says."""
-        try:
-            yield
-        except self._failures as error:
-            failure = error
-        else:
-            return
-        raise self._failure(doing, failure) from cause_of(failure)
-
-    def _fail(self, doing: str, error: Exception) -> None:
-        failure = self._failure(doing, error)
-        if self._on_error == "raise" or are_failures_raised():
-            raise failure from cause_of(error)
-        self._logger.error("%s", failure)
-
-    def _failure(self, doing: str, error: Exception) -> SessionStorageError:
-        hide_locals(error)
-        if isinstance(error, SessionStorageError):
-            return own_copy(error)
-        if isinstance(error, OutOfTimeError):
-            return SessionStorageUnavailableError(
-                f"{self.backend}: could not {doing}: no answer within {self._seconds:g} s"
-            )
-        self._scrub(error)
-        kind = (
-            SessionStorageError
-            if self._verdict_of(error) is Verdict.DATA
-            else SessionStorageUnavailableError
-        )
-        return kind(f"{self.backend}: could not {doing}: {self._describe(error)}")
