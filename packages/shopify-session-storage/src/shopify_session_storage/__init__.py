@@ -22,6 +22,7 @@ from shopify_session_storage.errors import (
     SessionStorageError,
     SessionStorageUnavailableError,
 )
+from shopify_session_storage.events import StorageCall, TokenEvent, subscribe
 from shopify_session_storage.failures import OnError, Verdict, hide_locals, hides_arguments
 from shopify_session_storage.ids import offline_session_id, online_session_id, sanitize_shop
 from shopify_session_storage.javascript import js_date
@@ -99,6 +100,8 @@ __all__ = [
     "SessionStorageUnavailableError",
     "SqlConnection",
     "SqlSessionStorage",
+    "StorageCall",
+    "TokenEvent",
     "UrlParameters",
     "Verdict",
     "check_comparison",
@@ -131,5 +134,6 @@ __all__ = [
     "session_from_values",
     "sqlite_encodings",
     "stored_session",
+    "subscribe",
     "url_with_credentials",
 ]

@@ -17,6 +17,7 @@ from shopify_session_storage.checks import (
 from shopify_session_storage.errors import (
     InvalidSessionError,
 )
+from shopify_session_storage.events import watching
 from shopify_session_storage.failures import (
     OnError,
 )
@@ -133,30 +134,36 @@ class BaseSessionStorage(ErrorPolicy):
     async def store_session(self, session: Session) -> bool:
         size = check_session(session)
         session = stored_session(session)
-        try:
-            lanes = await self._lifecycle.opened()
-            misfit = self._misfit(session)
-            if misfit is None:
-                await lanes.writing.call(self._stores, {session.id: session}, size)
-        except self._failures as error:
-            failure = error
-        else:
-            if misfit is not None:
-                raise InvalidSessionError(misfit)
-            return True
-        self._fail(f"store session {session.id!r}", failure)
+        with watching(self.backend, "store") as watch:
+            try:
+                lanes = await self._lifecycle.opened()
+                misfit = self._misfit(session)
+                if misfit is None:
+                    values = {session.id: session}
+                    await lanes.writing.call(self._stores, values, size, watch=watch)
+            except self._failures as error:
+                failure = error
+            else:
+                if misfit is not None:
+                    raise InvalidSessionError(misfit)
+                return True
+            self._fail(watch, f"store session {session.id!r}", failure)
         return False
 
     async def load_session(self, id: str) -> Session | None:
         check_session_id(id)
-        try:
-            lanes = await self._lifecycle.opened()
-            found = await lanes.loading.call(self._loads, {id: None})
-        except self._failures as error:
-            failure = error
-        else:
-            return found.get(id)
-        self._fail(f"load session {id!r}", failure)
+        with watching(self.backend, "load") as watch:
+            try:
+                lanes = await self._lifecycle.opened()
+                found = await lanes.loading.call(self._loads, {id: None}, watch=watch)
+            except self._failures as error:
+                failure = error
+            else:
+                session: Session | None = found.get(id)
+                if session is None:
+                    watch.came_to("miss")
+                return session
+            self._fail(watch, f"load session {id!r}", failure)
         return None
 
     async def delete_session(self, id: str) -> bool:
@@ -168,50 +175,60 @@ class BaseSessionStorage(ErrorPolicy):
         return not unique or await self._delete_checked(unique, f"delete {len(unique)} sessions")
 
     async def _delete_checked(self, ids: list[str], doing: str) -> bool:
-        try:
-            lanes = await self._lifecycle.opened()
-            await lanes.writing.call(self._deletes, dict.fromkeys(ids))
-        except self._failures as error:
-            failure = error
-        else:
-            return True
-        self._fail(doing, failure)
+        with watching(self.backend, "delete") as watch:
+            try:
+                lanes = await self._lifecycle.opened()
+                await lanes.writing.call(self._deletes, dict.fromkeys(ids), watch=watch)
+            except self._failures as error:
+                failure = error
+            else:
+                return True
+            self._fail(watch, doing, failure)
         return False
 
     async def find_sessions_by_shop(self, shop: str) -> list[Session]:
         check_shop(shop)
-        try:
-            lanes = await self._lifecycle.opened()
-            found = await lanes.finding.call(self._finds, {shop: None})
-        except self._failures as error:
-            failure = error
-        else:
-            sessions: list[Session] = found[shop]
-            return sessions
-        self._fail(f"find the sessions of shop {shop!r}", failure)
+        with watching(self.backend, "find") as watch:
+            try:
+                lanes = await self._lifecycle.opened()
+                found = await lanes.finding.call(self._finds, {shop: None}, watch=watch)
+            except self._failures as error:
+                failure = error
+            else:
+                sessions: list[Session] = found[shop]
+                if not sessions:
+                    watch.came_to("miss")
+                return sessions
+            self._fail(watch, f"find the sessions of shop {shop!r}", failure)
         return []
 
     async def compare_and_store(self, session: Session, expected: Session | None) -> bool:
         size = check_comparison(session, expected)
         session = stored_session(session)
         expected = None if expected is None else copy_session(expected)
-        with self._raising(f"compare and store session {session.id!r}"):
+        doing = f"compare and store session {session.id!r}"
+        with self._raising("compare_and_store", doing) as watch:
             lanes = await self._lifecycle.opened()
             if (misfit := self._misfit(session)) is not None:
                 raise InvalidSessionError(misfit)
             values = {session.id: (session, expected)}
-            results = await lanes.writing.call(self._comparisons, values, size)
-        stored: bool = results[session.id]
+            results = await lanes.writing.call(self._comparisons, values, size, watch=watch)
+            stored: bool = results[session.id]
+            if not stored:
+                watch.came_to("lost")
         return stored
 
     async def compare_and_delete(self, expected: Session) -> bool:
         size = check_expected(expected)
         expected = copy_session(expected)
-        with self._raising(f"compare and delete session {expected.id!r}"):
+        doing = f"compare and delete session {expected.id!r}"
+        with self._raising("compare_and_delete", doing) as watch:
             lanes = await self._lifecycle.opened()
             values = {expected.id: expected}
-            results = await lanes.writing.call(self._compared_deletes, values, size)
-        deleted: bool = results[expected.id]
+            results = await lanes.writing.call(self._compared_deletes, values, size, watch=watch)
+            deleted: bool = results[expected.id]
+            if not deleted:
+                watch.came_to("lost")
         return deleted
 
     def scan_sessions(
@@ -224,9 +241,10 @@ class BaseSessionStorage(ErrorPolicy):
 
     async def _pages(self, after: str | None, batch: int) -> AsyncIterator[SessionPage]:
         while True:
-            with self._raising("walk through the sessions"):
+            with self._raising("scan", "walk through the sessions") as watch:
                 lanes = await self._lifecycle.opened()
-                results = await lanes.scanning.call(self._scans, {"": (after, batch)})
+                values = {"": (after, batch)}
+                results = await lanes.scanning.call(self._scans, values, watch=watch)
             page: SessionPage = results[""]
             after = page.after  # what the caller does with the page is the caller's
             yield page
@@ -247,9 +265,10 @@ class BaseSessionStorage(ErrorPolicy):
         if not dry_run and type(self)._drop_dangling is not AdapterHooks._drop_dangling:
             after: str | None = None
             while True:
-                with self._raising("drop what dangles"):
+                with self._raising("purge", "drop what dangles") as watch:
                     lanes = await self._lifecycle.opened()
-                    results = await lanes.scanning.call(self._drops, {"": (after, batch)})
+                    values = {"": (after, batch)}
+                    results = await lanes.scanning.call(self._drops, values, watch=watch)
                 after = results[""]
                 if after is None:
                     break
@@ -257,17 +276,20 @@ class BaseSessionStorage(ErrorPolicy):
 
     async def acquire_lease(self, name: str, holder: str, ttl: timedelta) -> bool:
         milliseconds = check_lease(name, holder, ttl)
-        with self._raising(f"acquire lease {name!r}"):
+        with self._raising("acquire_lease", f"acquire lease {name!r}") as watch:
             lanes = await self._lifecycle.opened()
-            results = await lanes.leasing.call(self._acquisitions, {name: (holder, milliseconds)})
-        acquired: bool = results[name]
+            values = {name: (holder, milliseconds)}
+            results = await lanes.leasing.call(self._acquisitions, values, watch=watch)
+            acquired: bool = results[name]
+            if not acquired:
+                watch.came_to("lost")
         return acquired
 
     async def release_lease(self, name: str, holder: str) -> None:
         check_lease(name, holder)
-        with self._raising(f"release lease {name!r}"):
+        with self._raising("release_lease", f"release lease {name!r}") as watch:
             lanes = await self._lifecycle.opened()
-            await lanes.leasing.call(self._releases, {name: holder})
+            await lanes.leasing.call(self._releases, {name: holder}, watch=watch)
 
     async def ready(self) -> None:
         """Connect, create and migrate what is needed, and see that the backend answers.
@@ -276,9 +298,9 @@ class BaseSessionStorage(ErrorPolicy):
             SessionStorageError: If that fails, with the driver's error as the cause, whatever
                 ``on_error`` says.
         """
-        with self._raising("get ready"):
+        with self._raising("ready", "get ready") as watch:
             lanes = await self._lifecycle.opened()
-            await lanes.pinging.call(self._pings, {"": None})
+            await lanes.pinging.call(self._pings, {"": None}, watch=watch)
 
     async def disconnect(self) -> None:
         await self._lifecycle.closed()

@@ -7,7 +7,12 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 from shopify_session_storage.calls import GroupedCalls
-from shopify_session_storage.errors import SessionStorageError, SessionStorageUnavailableError
+from shopify_session_storage.errors import (
+    CorruptSessionError,
+    SessionStorageError,
+    SessionStorageUnavailableError,
+)
+from shopify_session_storage.events import Watch, watching
 from shopify_session_storage.failures import (
     OnError,
     OutOfTimeError,
@@ -56,17 +61,30 @@ class ErrorPolicy(GroupedCalls):
             self._logger.warning("%s", self._failure("close the storage cleanly", failure))
 
     @contextmanager
-    def _raising(self, doing: str) -> Iterator[None]:
-        """Raise failures, whatever ``on_error`` says."""
-        try:
-            yield
-        except self._failures as error:
-            failure = error
-        else:
-            return
-        raise self._failure(doing, failure) from cause_of(failure)
+    def _raising(self, operation: str, doing: str) -> Iterator[Watch]:
+        """Raise failures, whatever ``on_error`` says.
 
-    def _fail(self, doing: str, error: Exception) -> None:
+        Args:
+            operation: The call's name in events.
+            doing: What it does, in words.
+        """
+        with watching(self.backend, operation) as watch:
+            try:
+                yield watch
+            except self._failures as error:
+                failure = error
+            else:
+                return
+            self._note(watch, failure)
+            raise self._failure(doing, failure) from cause_of(failure)
+
+    @staticmethod
+    def _note(watch: Watch, error: Exception) -> None:
+        corrupt = isinstance(error, CorruptSessionError)
+        watch.came_to("corrupt" if corrupt else "failed", cause_of(error) or error)
+
+    def _fail(self, watch: Watch, doing: str, error: Exception) -> None:
+        self._note(watch, error)
         failure = self._failure(doing, error)
         if self._on_error == "raise" or are_failures_raised():
             raise failure from cause_of(error)
