@@ -40,6 +40,7 @@ from shopify_session_storage.pages import SessionPage, page_of
 from shopify_session_storage.retention import PurgeReport, check_grace, expiry_of
 from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
+from shopify_session_storage.session_json import dump_session_json, read_session_json
 from shopify_session_storage.sql.layouts import (
     DIGITS,
     Encodings,
@@ -54,11 +55,9 @@ from shopify_session_storage.storage import SessionStorage
 from shopify_session_storage.stored import (
     COLUMNS,
     copy_session,
-    dump_session_json,
     has_same_tokens,
     is_same_write,
     read_property_array,
-    read_session_json,
     read_stored,
     session_from_values,
     stored_session,
