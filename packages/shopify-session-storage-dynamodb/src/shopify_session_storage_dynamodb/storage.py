@@ -14,9 +14,12 @@ from shopify_session_storage import (
     BaseSessionStorage,
     OnError,
     Session,
+    SessionPage,
     Verdict,
     hides_arguments,
     is_same_write,
+    is_session_id,
+    page_of,
 )
 
 from shopify_session_storage_dynamodb import errors
@@ -218,6 +221,20 @@ class DynamoDBSessionStorage(BaseSessionStorage):
         wanted = [{"S": shop} for shop in shops]
         return [read_item(item) for item in items if item.get("shop") in wanted]
 
+    async def _scan(self, after: str | None, batch: int) -> SessionPage:
+        if after == "":
+            raise ValueError("after is of another kind of storage")
+        start = {} if after is None else {"ExclusiveStartKey": key_of(after)}
+        answer = await self._client.scan(
+            TableName=self._table.name,
+            Limit=batch,
+            ConsistentRead=self._consistent_read,
+            **start,
+        )
+        items = [(item["id"]["S"], item) for item in answer["Items"]]
+        last = answer.get("LastEvaluatedKey")
+        return page_of(_read_scanned, items, None if last is None else last["id"]["S"])
+
     async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
         now = time.time_ns() // 1_000_000  # DynamoDB shows no clock of its own
         try:
@@ -286,6 +303,10 @@ class DynamoDBSessionStorage(BaseSessionStorage):
 
     def _scrub(self, error: Exception) -> None:
         errors.scrub(error)
+
+
+def _read_scanned(item: Item, id: str) -> Session | None:
+    return read_item(item) if is_session_id(id) else None  # which is a lease
 
 
 def _checked_name(option: str, name: str) -> str:

@@ -2,7 +2,11 @@
 
 from shopify_session_storage_kv_style.cloudflare import CloudflareKVNamespace
 from shopify_session_storage_kv_style.errors import CloudflareKVError, KVNamespaceError
-from shopify_session_storage_kv_style.namespace import BulkKVNamespace, KVNamespace
+from shopify_session_storage_kv_style.namespace import (
+    BulkKVNamespace,
+    KVNamespace,
+    ListingKVNamespace,
+)
 from shopify_session_storage_kv_style.storage import KVSessionStorage, open_url
 from shopify_session_storage_kv_style.workers import WorkersKVNamespace
 
@@ -13,6 +17,7 @@ __all__ = [
     "KVNamespace",
     "KVNamespaceError",
     "KVSessionStorage",
+    "ListingKVNamespace",
     "WorkersKVNamespace",
     "open_url",
 ]

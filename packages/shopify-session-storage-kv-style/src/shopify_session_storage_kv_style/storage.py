@@ -1,8 +1,8 @@
 """Sessions in a namespace of keys and values, in the layout of Shopify's JavaScript adapter."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from shopify_session_storage import (
     DEFAULT_TIMEOUT,
@@ -10,10 +10,12 @@ from shopify_session_storage import (
     CorruptSessionError,
     OnError,
     Session,
+    SessionPage,
     Verdict,
-    check_session_id,
     has_same_tokens,
     hides_arguments,
+    is_session_id,
+    page_of,
     read_session_json,
 )
 
@@ -21,8 +23,14 @@ from shopify_session_storage_kv_style.addresses import namespace_at
 from shopify_session_storage_kv_style.cloudflare import CloudflareKVNamespace
 from shopify_session_storage_kv_style.errors import KVNamespaceError, verdict
 from shopify_session_storage_kv_style.lists import Lists, list_key, lists_of, names_in
-from shopify_session_storage_kv_style.namespace import Keys, KVNamespace
+from shopify_session_storage_kv_style.namespace import (
+    Keys,
+    KVNamespace,
+    ListingKVNamespace,
+)
 from shopify_session_storage_kv_style.writing import Writing
+
+_LISTS: Final = 100  # read together
 
 
 class KVSessionStorage(BaseSessionStorage):
@@ -118,11 +126,33 @@ class KVSessionStorage(BaseSessionStorage):
         keys, lists = self._keys, self._shared_lists()
         texts = await keys.get([list_key(shop) for shop in shops])
         names = {shop: {*names_in(texts, shop), *lists.lately(shop)} for shop in shops}
-        ids = [name for name in sorted(set().union(*names.values())) if _is_session_id(name)]
+        ids = [name for name in sorted(set().union(*names.values())) if is_session_id(name)]
         values = await keys.get(ids) if ids else {}
         sessions = [_read(value, id) for id, value in values.items()]
         # JavaScript leaves a session that has moved in the list of its old shop.
         return [session for session in sessions if session.id in names.get(session.shop, ())]
+
+    def scan_sessions(
+        self, *, after: str | None = None, batch: int = 500
+    ) -> AsyncIterator[SessionPage]:
+        if self._namespace is not None and not isinstance(self._namespace, ListingKVNamespace):
+            raise NotImplementedError(
+                f"KVSessionStorage cannot be walked through: {type(self._namespace).__name__} "
+                "has no list_keys(), see ListingKVNamespace"
+            )
+        return super().scan_sessions(after=after, batch=batch)
+
+    async def _scan(self, after: str | None, batch: int) -> SessionPage:
+        keys, rest = await self._keys.named("", after, batch)
+        ids = [key for key in keys if is_session_id(key)]
+        values = await self._keys.get(ids) if ids else {}
+        return page_of(_read, values.items(), rest)
+
+    async def _drop_dangling(self, after: str | None, batch: int) -> str | None:
+        lists, rest = await self._keys.named(list_key(""), after, min(batch, _LISTS))
+        if shops := [key.removeprefix(list_key("")) for key in lists]:
+            await self._writing().drop_dangling(shops)
+        return rest
 
     async def _store(self, sessions: Sequence[Session]) -> None:
         writing = self._writing()
@@ -175,14 +205,6 @@ class KVSessionStorage(BaseSessionStorage):
 
     def _writing(self) -> Writing:
         return Writing(self._keys, self._shared_lists())
-
-
-def _is_session_id(name: str) -> bool:
-    try:
-        check_session_id(name)
-    except ValueError:
-        return False
-    return True
 
 
 def _read(text: str, id: str) -> Session:

@@ -7,6 +7,7 @@ from shopify_session_storage import (
     CorruptSessionError,
     Session,
     dump_session_json,
+    is_session_id,
     read_session_json,
 )
 
@@ -87,6 +88,30 @@ class Writing:
         await self._change_lists(texts, {}, left)
         # Also those that were not there: they may have been stored elsewhere just now.
         await self._keys.delete(ids)
+
+    async def drop_dangling(self, shops: Sequence[str]) -> None:
+        """Drop ids from the lists of shops whose sessions are not there.
+
+        One that was stored elsewhere just now may look like that. So they stay in doubt for as
+        long as a read may be old, on either side; see :meth:`settle`.
+        """
+        keys = [list_key(shop) for shop in shops]
+        async with self._lists.holding.of(set(keys)):
+            texts = await self._keys.get(keys)
+            listed: dict[str, list[str]] = {}
+            for shop in shops:
+                with suppress(CorruptSessionError):
+                    listed[shop] = names_in(texts, shop)
+            ids = {id for names in listed.values() for id in names if is_session_id(id)}
+            ids -= set(await self._keys.get(sorted(ids))) if ids else set()
+            changed = {}
+            for shop, names in listed.items():
+                if gone := ids.intersection(names):
+                    changed[list_key(shop)] = list_of(
+                        writable(name for name in names if name not in gone)
+                    )
+                    self._lists.dropped(shop, gone)
+            await self._keys.put(changed)
 
     async def settle(self) -> None:
         """Look once more for sessions that were left out of their lists while in doubt."""

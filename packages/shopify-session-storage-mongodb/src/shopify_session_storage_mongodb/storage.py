@@ -18,6 +18,7 @@ from shopify_session_storage import (
     CorruptSessionError,
     OnError,
     Session,
+    SessionPage,
     Verdict,
     hides_arguments,
     read_stored,
@@ -46,6 +47,7 @@ from shopify_session_storage_mongodb.documents import (
 )
 from shopify_session_storage_mongodb.indexes import Indexes
 from shopify_session_storage_mongodb.leases import acquire_lease, release_lease
+from shopify_session_storage_mongodb.scanning import read_page
 
 # How often a write is repeated that a concurrent one of the same session has beaten.
 _TRIES: Final = 5
@@ -203,6 +205,10 @@ class MongoDBSessionStorage(BaseSessionStorage):
 
     async def _find(self, shops: Sequence[str]) -> list[Session]:
         return await self._read({"shop": _one_of(shops)}, f"a stored session of shop {shops[0]!r}")
+
+    async def _scan(self, after: str | None, batch: int) -> SessionPage:
+        with self._limited():
+            return await read_page(self._collection, self._collation, after, batch)
 
     async def _store(self, sessions: Sequence[Session]) -> None:
         documents: Sequence[Document] = [document_of(session) for session in sessions]

@@ -1,6 +1,6 @@
 """Keys on different nodes: the session changes first, then the list, each in one atomic step."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from shopify_session_storage import CorruptSessionError, Session, dump_session_json
@@ -62,6 +62,15 @@ class Apart(Way):
 
     async def compare_and_delete(self, expected: Sequence[Session]) -> list[str]:
         return await self._take([session.id for session in expected], map(tokens_of, expected))
+
+    async def drop_dangling(self, lists: Mapping[str, Sequence[str]]) -> None:
+        changes = Changes()
+        for shop, ids in lists.items():
+            values = await self.values([self._keys.key(id) for id in ids])
+            for id, value in zip(ids, values, strict=True):
+                if value is None:
+                    changes.remove(shop.encode(), id)
+        await self._change_lists(changes)
 
     async def _take(self, ids: Sequence[str], tokens: Iterable[Sequence[bytes]]) -> list[str]:
         """Delete sessions, of those with tokens only what has them; return the ids of the rest."""

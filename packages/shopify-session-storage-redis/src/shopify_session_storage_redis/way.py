@@ -1,13 +1,16 @@
 """What both ways of working have in common: all keys on one node, or keys on different nodes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from shopify_session_storage import Session
 
 from shopify_session_storage_redis.client import Client
 from shopify_session_storage_redis.records import Keys, Listed, kind_of, names_in
 from shopify_session_storage_redis.scripts import SCRIPTS, Command
+
+_HEAD: Final = 40  # bytes; enough to tell a list from a session
 
 
 class Way(ABC):
@@ -56,6 +59,19 @@ class Way(ABC):
     @abstractmethod
     async def delete(self, ids: Sequence[str]) -> None:
         """Delete sessions, and take them off their lists."""
+
+    @abstractmethod
+    async def drop_dangling(self, lists: Mapping[str, Sequence[str]]) -> None:
+        """Take off lists the sessions that are not there.
+
+        Args:
+            lists: Ids that are in the list of each shop; these alone are looked at.
+        """
+
+    async def heads(self, keys: Sequence[bytes]) -> list[bytes]:
+        """Return the beginning of what is under each key; of what is no string, nothing."""
+        answers = await self._client.each([("GETRANGE", key, 0, _HEAD) for key in keys])
+        return [b"" if isinstance(answer, Exception) else answer for answer in answers]
 
     async def find(self, shops: Sequence[str]) -> Iterable[Listed]:
         """Return what is under the keys in the lists of shops: first the lists, then the keys."""

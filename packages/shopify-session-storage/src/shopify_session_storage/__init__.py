@@ -10,6 +10,7 @@ from shopify_session_storage.checks import (
     check_session_id,
     check_session_ids,
     check_shop,
+    is_session_id,
 )
 from shopify_session_storage.custom import CustomSessionStorage
 from shopify_session_storage.dialect import Dialect
@@ -33,7 +34,7 @@ from shopify_session_storage.migrations import (
     SessionStorageMigratorOptions,
     SqlConnection,
 )
-from shopify_session_storage.pages import SessionPage
+from shopify_session_storage.pages import SessionPage, page_of
 from shopify_session_storage.retention import PurgeReport
 from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
@@ -96,11 +97,13 @@ __all__ = [
     "hide_locals",
     "hides_arguments",
     "is_same_write",
+    "is_session_id",
     "js_date",
     "normal_scheme",
     "offline_session_id",
     "online_session_id",
     "open_session_storage",
+    "page_of",
     "read_property_array",
     "read_session_json",
     "read_stored",

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from shopify_session_storage.calls import GroupedCalls, Lanes
@@ -30,6 +30,7 @@ from shopify_session_storage.failures import (
 from shopify_session_storage.hooks import AdapterHooks
 from shopify_session_storage.lifecycle import Lifecycle
 from shopify_session_storage.pages import SessionPage, check_scan
+from shopify_session_storage.retention import PurgeReport
 from shopify_session_storage.session import Session
 from shopify_session_storage.stored import copy_session, stored_session
 
@@ -72,6 +73,9 @@ class BaseSessionStorage(GroupedCalls):
             atomic steps of the backend in their place, set conditional_writes = "backend".
         async def _scan(self, after: str | None, batch: int) -> SessionPage
             Return a page of all sessions, by key. Without it, scan_sessions() raises.
+        async def _drop_dangling(self, after: str | None, batch: int) -> str | None
+            Drop what the adapter's own indexes have of sessions that are not there, a part at a
+            time; return where to go on. The default has nothing to do.
         async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool
         async def _release_lease(self, name: str, holder: str) -> None
             Leases; those of the default are known to this object alone. With leases that the
@@ -237,6 +241,28 @@ class BaseSessionStorage(GroupedCalls):
             yield page
             if after is None:
                 return
+
+    async def purge_expired(
+        self,
+        *,
+        before: datetime | None = None,
+        offline: bool = False,
+        batch: int = 500,
+        dry_run: bool = False,
+    ) -> PurgeReport:
+        report = await super().purge_expired(
+            before=before, offline=offline, batch=batch, dry_run=dry_run
+        )
+        if not dry_run and type(self)._drop_dangling is not AdapterHooks._drop_dangling:
+            after: str | None = None
+            while True:
+                with self._raising("drop what dangles"):
+                    lanes = await self._lifecycle.opened()
+                    results = await lanes.scanning.call(self._drops, {"": (after, batch)})
+                after = results[""]
+                if after is None:
+                    break
+        return report
 
     async def acquire_lease(self, name: str, holder: str, ttl: timedelta) -> bool:
         milliseconds = check_lease(name, holder, ttl)
