@@ -1,0 +1,179 @@
+"""``shopify-sessions`` on real servers: copies that are killed, live sources, silent servers.
+
+``--times 2000`` makes the ring one of 100,000 sessions.
+"""
+
+import asyncio
+import json
+import os
+import random
+import re
+import secrets
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+import pytest
+from servers.places import behind_proxy, place
+from shopify_session_storage import (
+    AssociatedUser,
+    OnlineAccessInfo,
+    Session,
+    offline_session_id,
+    online_session_id,
+    open_session_storage,
+)
+
+COMMAND = [sys.executable, "-m", "shopify_session_storage"]
+RING = ("postgresql", "mysql", "redis", "mongodb", "dynamodb")
+KILLS = 5
+TOKEN = re.compile(r"shp(?:at|rt)_[0-9a-f]{8}")
+NAMES = ("session_table_name", "session_key_prefix", "session_collection_name")
+ENVIRONMENT = {
+    **os.environ,
+    "AWS_ACCESS_KEY_ID": "tester",
+    "AWS_SECRET_ACCESS_KEY": "sekret",
+    "NO_COLOR": "1",
+}
+
+
+class Side:
+    """A storage, as the command wants it and as the tests do."""
+
+    def __init__(self, backend, url, tmp_path):
+        self.url, self.options = place(backend, url, tmp_path)
+        if backend == "dynamodb":
+            self.url += "&create_table=true"
+        self.table = next((self.options[name] for name in NAMES if name in self.options), None)
+        self.password = urlsplit(self.url).password if "@" in self.url else None
+
+    def open(self):
+        return open_session_storage(self.url, **self.options)
+
+    def words(self, option="--table"):
+        return [option, self.table] if self.table else []
+
+
+def session(number, **changes):
+    shop = f"shop-{number:06}.myshopify.com"
+    soon = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=number % 60)
+    fields = {
+        "id": offline_session_id(shop),
+        "shop": shop,
+        "state": "",
+        "is_online": False,
+        "scope": "read_products,write_orders",
+        "access_token": f"shpat_{secrets.token_hex(16)}",
+    }
+    if number % 10 == 9:
+        user = AssociatedUser(number + 1, "Zoë", None, "zoe@x.example", True, False, None, "fr")
+        fields |= {
+            "id": online_session_id(shop, number + 1),
+            "is_online": True,
+            "expires": soon,
+            "online_access_info": OnlineAccessInfo(user),
+        }
+    elif number % 7:
+        fields |= {
+            "expires": soon,
+            "refresh_token": f"shprt_{secrets.token_hex(16)}",
+            "refresh_token_expires": soon + timedelta(days=number % 90),
+        }
+    return Session(**(fields | changes))
+
+
+async def fill(side, numbers):
+    async with side.open() as storage:
+        for first in range(0, len(numbers), 2000):
+            await asyncio.gather(
+                *(storage.store_session(session(n)) for n in numbers[first : first + 2000])
+            )
+
+
+def rows(url):
+    with sqlite3.connect(url.removeprefix("sqlite:///").partition("?")[0]) as connection:
+        return connection.execute("SELECT * FROM shopify_sessions ORDER BY id").fetchall()
+
+
+def start(*words, cwd, env=ENVIRONMENT):
+    return subprocess.Popen(
+        [*COMMAND, *words], cwd=cwd, env=env, text=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+class Told(list):
+    """All that commands have said and written, to be searched for secrets."""
+
+    def run(self, *words, cwd, code=0, env=ENVIRONMENT, timeout=600):
+        process = start(*words, cwd=cwd, env=env)
+        out, err = process.communicate(timeout=timeout)
+        self += [out, err]
+        assert process.returncode == code, out + err
+        return out, err
+
+    def check(self, directory, *sides):
+        texts = [*self, *(path.read_text() for path in directory.glob("*.json"))]
+        secret = [side.password for side in sides if side.password]
+        assert [text for text in texts if TOKEN.search(text)] == []
+        assert [text for text in texts if any(one in text for one in secret)] == []
+
+
+def progress(path):
+    """Return how many sessions a state file says are done."""
+    try:
+        state = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return 0
+    counts = state["copying"], state["checking"]
+    return sum(c[k] for c in counts for k in ("copied", "replaced", "kept", "same"))
+
+
+def killed(words, cwd, state, least, signal_number):
+    """Run a copy until it has done so many, and kill it. Tell whether it was alive till then."""
+    process = start(*words, cwd=cwd)
+    while process.poll() is None and progress(state) < least:
+        time.sleep(0.01)
+    process.send_signal(signal_number)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out + err
+
+
+def test_a_ring_of_copies_that_are_killed(request, tmp_path, times):
+    number = 50 * times
+    kills = KILLS if times >= 100 else 1
+    sides = [Side("sqlite", "", tmp_path)]
+    sides += [Side(name, request.getfixturevalue(f"{name}_url"), tmp_path) for name in RING]
+    sides.append(Side("sqlite", "", tmp_path))
+    told, figures = Told(), {}
+    asyncio.run(fill(sides[0], range(number)))
+    for old, new in zip(sides[:-1], sides[1:], strict=True):
+        state = tmp_path / "state.json"
+        words = [
+            "copy", old.url, new.url, "--resume", str(state), "-v",
+            *old.words("--from-table"), *new.words("--to-table"),
+        ]  # fmt: skip
+        done, began = 0, time.monotonic()
+        for _ in range(kills):
+            least = progress(state) + random.randint(1, max(1, number // kills))
+            code, text = killed(words, tmp_path, state, least, signal.SIGKILL)
+            told.append(text)
+            done += code == -signal.SIGKILL
+            assert code in (-signal.SIGKILL, 0), text
+            told.append(state.read_text() if state.exists() else "")
+        out, _ = told.run(*words, "--json", cwd=tmp_path)
+        result = json.loads(out)
+        figures[new.url.partition(":")[0]] = (done, round(time.monotonic() - began, 1))
+        assert result["verified"] >= number
+        assert result["failed"] == result["corrupt"] == result["kept"] == 0
+        assert not state.exists()
+    print(f"{number} sessions, (kills, seconds) of each: {figures}")
+    assert sum(kills for kills, _ in figures.values()) >= min(KILLS, len(RING))
+    first, last = rows(sides[0].url), rows(sides[-1].url)
+    assert len(first) == number
+    assert first == last
+    told.check(tmp_path, *sides)
