@@ -15,10 +15,10 @@ import subprocess
 import sys
 import time
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from urllib.parse import urlsplit
 
-import pytest
-from servers.places import behind_proxy, place
+from servers.places import place
 from shopify_session_storage import (
     AssociatedUser,
     OnlineAccessInfo,
@@ -151,7 +151,7 @@ def test_a_ring_of_copies_that_are_killed(request, tmp_path, times):
     sides.append(Side("sqlite", "", tmp_path))
     told, figures = Told(), {}
     asyncio.run(fill(sides[0], range(number)))
-    for old, new in zip(sides[:-1], sides[1:], strict=True):
+    for old, new in pairwise(sides):
         state = tmp_path / "state.json"
         words = [
             "copy", old.url, new.url, "--resume", str(state), "-v",

@@ -49,10 +49,11 @@ def _run(arguments: Sequence[str]) -> int:
     level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG if parsed.verbose else logging.WARNING)
-    if not parsed.verbose:
-        warnings.simplefilter("ignore")
     try:
-        return asyncio.run(_until_terminated(COMMANDS[parsed.command].run(parsed, output)))
+        with warnings.catch_warnings():
+            if not parsed.verbose:  # those of drivers say nothing to an operator
+                warnings.simplefilter("ignore")
+            return asyncio.run(_until_terminated(COMMANDS[parsed.command].run(parsed, output)))
     except Stop as stop:
         output.say(str(stop))
         return stop.code

@@ -4,6 +4,7 @@ import hashlib
 import os
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from shopify_session_storage.addresses import normal_scheme
@@ -64,8 +65,8 @@ class Place:
         scheme, _, rest = normal_scheme(self.url).partition("://")
         rest, _, query = rest.partition("?")
         rest = rest.rpartition("@")[2]
-        if scheme == "sqlite":
-            rest = os.path.abspath(rest.removeprefix("/"))  # noqa: PTH100  # a text is wanted
+        if scheme == "sqlite":  # whose parameters are about the connection alone
+            rest, query = str(Path(rest.removeprefix("/")).resolve()), ""
         told = sorted(pair for pair in query.split("&") if pair and not _SECRET.search(pair))
         text = "\0".join((scheme, rest, *told, self.table or ""))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -41,6 +41,17 @@ class Counts:
         for id in ids[: _TOLD - len(self.failed_ids)]:
             self.failed_ids[id] = reason
 
+    def add(self, more: "Counts") -> None:
+        """Count what *more* has counted."""
+        for name, value in vars(more).items():
+            mine = getattr(self, name)
+            if isinstance(value, dict):
+                mine |= dict(list(value.items())[: _TOLD - len(mine)])
+            elif isinstance(value, list):
+                mine += value[: _TOLD - len(mine)]
+            else:
+                setattr(self, name, mine + value)
+
     @property
     def seen(self) -> int:
         """How many sessions there were."""

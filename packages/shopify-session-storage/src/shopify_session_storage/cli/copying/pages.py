@@ -18,8 +18,11 @@ _R = TypeVar("_R")
 # How often a session is looked at anew that somebody else has changed in between.
 _TRIES: Final = 5
 
+_LEAST_AT_ONCE: Final = 8
+_PAUSE_SECONDS: Final = 1
 
-@dataclass(frozen=True)
+
+@dataclass
 class PageCopier:
     """Copies pages into a target.
 
@@ -29,12 +32,14 @@ class PageCopier:
         live: Whether somebody else writes to the target, so that every write is compared. What
             replaces something is compared always.
         dry_run: Whether to count only.
+        at_once: How many sessions travel at once; fewer, once the target could not keep up.
     """
 
     target: SessionStorage
     on_conflict: OnConflict
     live: bool
     dry_run: bool = False
+    at_once: int = 500
 
     async def copy(self, page: SessionPage, counts: Counts) -> list[Session]:
         """Copy what the target has not, and count.
@@ -45,6 +50,33 @@ class PageCopier:
         Raises:
             SessionStorageUnavailableError: If the target fails. What was written is then unknown.
         """
+        while True:
+            mine = Counts()
+            try:
+                written = await self._copy(page, mine)
+            except SessionStorageUnavailableError:
+                # A small server, or one that fails over, and no reason to give up a long copy.
+                if self.at_once < _LEAST_AT_ONCE:
+                    raise
+                self.at_once //= 4
+                await asyncio.sleep(_PAUSE_SECONDS)
+            else:
+                counts.add(mine)
+                return written
+
+    async def check(self, page: SessionPage, counts: Counts) -> None:
+        """Copy what the target has not, and see that it has it then."""
+        written = await self.copy(page, counts)
+        found = await self._each(self.target.load_session, [session.id for session in written])
+        wrong = [
+            session.id
+            for session, stored in zip(written, found, strict=True)
+            if not isinstance(stored, Session)
+            or (not is_same(session, stored) and self.on_conflict.replaces(session, stored))
+        ]
+        counts.failed(wrong, "it was stored, and another one came back")
+
+    async def _copy(self, page: SessionPage, counts: Counts) -> list[Session]:
         counts.corrupt(page.corrupt)
         pending = list({session.id: session for session in page.sessions}.values())
         written: list[Session] = []
@@ -55,18 +87,6 @@ class PageCopier:
         counts.failed([session.id for session in pending], "it is changed all the time")
         return written
 
-    async def check(self, page: SessionPage, counts: Counts) -> None:
-        """Copy what the target has not, and see that it has it then."""
-        written = await self.copy(page, counts)
-        found = await each(self.target.load_session, [session.id for session in written])
-        wrong = [
-            session.id
-            for session, stored in zip(written, found, strict=True)
-            if not isinstance(stored, Session)
-            or (not is_same(session, stored) and self.on_conflict.replaces(session, stored))
-        ]
-        counts.failed(wrong, "it was stored, and another one came back")
-
     async def _once(
         self, sessions: Sequence[Session], counts: Counts, written: list[Session]
     ) -> list[Session]:
@@ -75,7 +95,7 @@ class PageCopier:
         Returns:
             Those that somebody else has changed in between.
         """
-        found = await each(self.target.load_session, [session.id for session in sessions])
+        found = await self._each(self.target.load_session, [session.id for session in sessions])
         due: list[tuple[Session, Session | None]] = []
         for session, stored in zip(sessions, found, strict=True):
             if isinstance(stored, Exception):
@@ -88,7 +108,7 @@ class PageCopier:
                 due.append((session, stored))
             else:
                 counts.kept += 1
-        outcomes = await each(self._write, due)
+        outcomes = await self._each(self._write, due)
         lost = []
         for (session, stored), outcome in zip(due, outcomes, strict=True):
             if isinstance(outcome, Exception):
@@ -110,24 +130,25 @@ class PageCopier:
             return await self.target.store_session(session)
         return await self.target.compare_and_store(session, stored)
 
+    async def _each(
+        self, call: Callable[[_T], Awaitable[_R]], arguments: Sequence[_T]
+    ) -> list[_R | SessionStorageError]:
+        """Call for all of *arguments*, many at once.
 
-async def each(
-    call: Callable[[_T], Awaitable[_R]], arguments: Sequence[_T]
-) -> list[_R | SessionStorageError]:
-    """Call for all of *arguments* at once.
+        Returns:
+            What each came to: its result, or the error of one session alone.
 
-    Returns:
-        What each came to: its result, or the error of one session alone.
-
-    Raises:
-        SessionStorageUnavailableError: If the storage fails.
-    """
-    outcomes: list[_R | SessionStorageError] = []
-    for outcome in await asyncio.gather(*map(call, arguments), return_exceptions=True):
-        if isinstance(outcome, BaseException) and (
-            isinstance(outcome, SessionStorageUnavailableError)
-            or not isinstance(outcome, SessionStorageError)
-        ):
-            raise outcome
-        outcomes.append(outcome)
-    return outcomes
+        Raises:
+            SessionStorageUnavailableError: If the storage fails.
+        """
+        outcomes: list[_R | SessionStorageError] = []
+        for first in range(0, len(arguments), self.at_once):
+            calls = map(call, arguments[first : first + self.at_once])
+            for outcome in await asyncio.gather(*calls, return_exceptions=True):
+                if isinstance(outcome, BaseException) and (
+                    isinstance(outcome, SessionStorageUnavailableError)
+                    or not isinstance(outcome, SessionStorageError)
+                ):
+                    raise outcome
+                outcomes.append(outcome)
+        return outcomes
