@@ -132,6 +132,32 @@ def test_another_layout_is_refused_before_anything_is_written(old, new, capsys):
     assert "layout" in run.err
 
 
+def test_a_table_of_prisma_is_a_target_and_a_source(old, new, tmp_path, capsys):
+    store(old, offline(access_token=None, refresh_token=None), offline("beta"), online())
+    sql(
+        new,
+        "CREATE TABLE Session (id TEXT NOT NULL PRIMARY KEY, shop TEXT NOT NULL, state TEXT NOT"
+        " NULL, isOnline BOOLEAN NOT NULL DEFAULT false, scope TEXT, expires DATETIME, accessToken"
+        " TEXT NOT NULL, userId BIGINT, firstName TEXT, lastName TEXT, email TEXT, accountOwner"
+        " BOOLEAN NOT NULL DEFAULT false, locale TEXT, collaborator BOOLEAN DEFAULT false,"
+        " emailVerified BOOLEAN DEFAULT false, refreshToken TEXT, refreshTokenExpires DATETIME)",
+    )
+    before = sql(new, "SELECT sql FROM sqlite_master")
+    prisma = f"{url_of(new)}?layout=prisma"
+    run = Run(capsys, "copy", url_of(old), prisma, "--json")
+    assert (run.code, run.json["copied"], run.json["verified"]) == (0, 3, 3)
+    assert "keeps no leases" in run.err
+    third = tmp_path / "third.db"
+    assert Run(capsys, "copy", prisma, url_of(third)).code == 0
+    assert load(third, offline("beta").id) == load(old, offline("beta").id)
+    run = Run(capsys, "doctor", prisma, "--json")
+    assert run.code == 0
+    assert "declare it" in {one["check"]: one for one in run.json["findings"]}["leases"]["remedy"]
+    assert sql(new, "SELECT sql FROM sqlite_master") == before
+    # Within one file, too.
+    assert Run(capsys, "copy", prisma, url_of(new)).code == 0
+
+
 def half_done(capsys, monkeypatch, old, new, error, *words):
     """Copy, and have the second page fail."""
     once = PageCopier.copy

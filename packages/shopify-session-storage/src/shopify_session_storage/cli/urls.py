@@ -65,8 +65,9 @@ class Place:
         scheme, _, rest = normal_scheme(self.url).partition("://")
         rest, _, query = rest.partition("?")
         rest = rest.rpartition("@")[2]
-        if scheme == "sqlite":  # whose parameters are about the connection alone
-            rest, query = str(Path(rest.removeprefix("/")).resolve()), ""
+        if scheme == "sqlite":  # whose other parameters are about the connection
+            rest = str(Path(rest.removeprefix("/")).resolve())
+            query = "&".join(pair for pair in query.split("&") if pair.startswith("layout="))
         told = sorted(pair for pair in query.split("&") if pair and not _SECRET.search(pair))
         text = "\0".join((scheme, rest, *told, self.table or ""))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]

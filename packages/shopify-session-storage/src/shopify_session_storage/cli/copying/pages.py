@@ -10,6 +10,7 @@ from shopify_session_storage.cli.copying.rules import OnConflict, is_same
 from shopify_session_storage.errors import SessionStorageError, SessionStorageUnavailableError
 from shopify_session_storage.pages import SessionPage
 from shopify_session_storage.session import Session
+from shopify_session_storage.sql.looking import as_kept
 from shopify_session_storage.storage import SessionStorage
 
 _T = TypeVar("_T")
@@ -72,7 +73,7 @@ class PageCopier:
             session.id
             for session, stored in zip(written, found, strict=True)
             if not isinstance(stored, Session)
-            or (not is_same(session, stored) and self.on_conflict.replaces(session, stored))
+            or (not self._is_same(session, stored) and self.on_conflict.replaces(session, stored))
         ]
         counts.failed(wrong, "it was stored, and another one came back")
 
@@ -102,7 +103,7 @@ class PageCopier:
                 counts.failed([session.id], str(stored))
             elif stored is None:
                 due.append((session, None))
-            elif is_same(session, stored):
+            elif self._is_same(session, stored):
                 counts.same += 1
             elif self.on_conflict.replaces(session, stored):
                 due.append((session, stored))
@@ -120,6 +121,9 @@ class PageCopier:
                 counts.copied += stored is None
                 counts.replaced += stored is not None
         return lost
+
+    def _is_same(self, session: Session, stored: Session) -> bool:
+        return is_same(session, stored) or is_same(as_kept(self.target, session), stored)
 
     async def _write(self, pair: tuple[Session, Session | None]) -> bool:
         session, stored = pair

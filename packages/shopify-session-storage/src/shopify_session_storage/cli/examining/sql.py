@@ -18,10 +18,17 @@ _VERSIONS: Final = {
     "mysql": "SELECT version()",
 }
 _MIGRATE: Final = "shopify-sessions migrate does it; with --print it shows the SQL"
+_DECLARE: Final = (
+    "shopify-sessions migrate --print shows the SQL; declare it in the schema of that program, too"
+)
 
 # What a statement of a migration is about, in this order.
 _DUE: Final = (
-    ("leases", r"CREATE TABLE.*leases", "there is no table of leases; the first one makes it"),
+    (
+        "leases",
+        r"CREATE TABLE.*leases",
+        "there is no table of leases; where ours may, the first lease makes it",
+    ),
     ("table", r"CREATE TABLE(?!.*migrations)", "there is no table of sessions"),
     ("index", r"\bINDEX\b", "there is no index on shop: every find reads the whole table"),
     ("columns", r"\bALTER\b", "columns are too narrow, compare inexactly, or are missing"),
@@ -42,7 +49,8 @@ async def examine_sql(storage: SqlTables) -> list[Finding]:
     if missing:
         text = f"the table is an old one, without {', '.join(missing)}"
         return [Finding("columns", "fail", text, _MIGRATE)]
-    return [*_due(await storage.migration_sql()), await _clock(storage)]
+    remedy = _MIGRATE if storage._layout.owned else _DECLARE
+    return [*_due(await storage.migration_sql(), remedy), await _clock(storage)]
 
 
 async def version_of(storage: SqlTables) -> str:
@@ -56,7 +64,7 @@ async def version_of(storage: SqlTables) -> str:
     return f"{storage.backend} {rows[0][0]}"
 
 
-def _due(sql: str) -> Iterator[Finding]:
+def _due(sql: str, remedy: str) -> Iterator[Finding]:
     """Tell what a migration would do."""
     statements = [one for one in re.split(r";\s*\n", sql) if one.strip()]
     if not statements:
@@ -66,7 +74,7 @@ def _due(sql: str) -> Iterator[Finding]:
         for check, pattern, meaning in _DUE:
             if re.search(pattern, statement, re.IGNORECASE | re.DOTALL):
                 if check not in seen:
-                    yield Finding(check, "warn", meaning, _MIGRATE)
+                    yield Finding(check, "warn", meaning, remedy)
                 seen.add(check)
                 break
 
