@@ -10,6 +10,8 @@ from typing import Final
 
 from shopify_session_storage.cli.examining.census import DEADLINE, Census
 from shopify_session_storage.cli.examining.findings import Finding
+from shopify_session_storage.cli.examining.lists import Lists
+from shopify_session_storage.cli.examining.logs import Logs
 from shopify_session_storage.cli.examining.sql import examine_sql, version_of
 from shopify_session_storage.cli.exits import Exit
 from shopify_session_storage.cli.opening import to_read
@@ -43,10 +45,12 @@ async def run(arguments: argparse.Namespace, output: Output) -> Exit:
     place = place_of(arguments)
     census = Census(datetime.now(UTC))
     storage = to_read(place)
-    try:
-        findings, code = await _examine(storage, place, census, output)
-    finally:
-        await storage.disconnect()
+    with Logs() as logs:
+        try:
+            findings, code = await _examine(storage, place, census, output)
+        finally:
+            await storage.disconnect()
+    findings += logs.findings()
     if output.as_json:
         output.json(
             {
@@ -112,17 +116,18 @@ def _reaches(storage: SessionStorage) -> Finding:
 
 
 async def _count(storage: SessionStorage, census: Census, output: Output) -> list[Finding]:
-    rate = Rate()
+    rate, lists = Rate(), Lists(storage)
     try:
         async for page in storage.scan_sessions():
             census.add(page)
+            await lists.look(page)
             speed = rate.add(len(page.sessions))
             output.progress.show(f"{census.sessions:,} looked at, {speed:,.0f}/s")
     except NotImplementedError as error:
         return [Finding("sessions", "warn", str(error), "they could not be counted")]
     except SessionStorageError as error:
         return [Finding("sessions", "fail", str(error), "try again")]
-    return census.findings()
+    return [*census.findings(), *lists.findings()]
 
 
 def _write(finding: Finding, output: Output) -> None:
