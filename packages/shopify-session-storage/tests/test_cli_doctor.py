@@ -184,5 +184,5 @@ def test_what_the_database_says_is_counted_by_it(tmp_path, capsys):
         assert connection.execute(f"SELECT count(*) FROM {TABLE}").fetchone() == (30,)
     run = Run(capsys, "doctor", url_of(path), "--json")
     found = {one["check"]: one for one in run.json["findings"]}
-    assert found["not refreshable"]["message"].startswith("30 are offline")
+    assert found["not refreshable"]["message"].startswith("30 offline")
     assert found["not refreshable"]["message"].count("offline_shop-") == 5

@@ -113,6 +113,15 @@ def test_a_reader_that_leaves_ends_it_in_silence(tmp_path):
         assert process.wait(30) == 141
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")
+def test_a_full_disk_is_told(path):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([*COMMAND, "list", url_of(path)], stdout=full, stderr=-1, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("shopify-sessions: cannot write the output: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.skipif(not Path("/proc/self/cmdline").exists(), reason="needs Linux")
 def test_no_password_stands_in_the_list_of_processes():
     """The server is a socket that never answers, so the command is there to be looked at."""

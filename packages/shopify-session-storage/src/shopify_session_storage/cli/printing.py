@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from shopify_session_storage.cli.exits import Exit, Stop
 from shopify_session_storage.cli.masking import printable
 from shopify_session_storage.cli.progress import Progress
 
@@ -47,7 +48,12 @@ class Output:
     def line(self, text: str = "") -> None:
         """Write a line of the result."""
         self.progress.clear()
-        sys.stdout.write(f"{text}\n")
+        try:
+            sys.stdout.write(f"{text}\n")
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise unwritable(error) from None
 
     def json(self, data: Any) -> None:
         """Write *data* as one line of JSON."""
@@ -100,6 +106,12 @@ class Output:
         return shutil.get_terminal_size().columns if self.is_terminal else 10_000
 
 
+def unwritable(error: OSError) -> Stop:
+    """Return how a command ends whose output goes nowhere, such as onto a full disk."""
+    reason = error.strerror or type(error).__name__
+    return Stop(f"cannot write the output: {reason}", Exit.PARTIAL)
+
+
 def printable_lines(text: str) -> str:
     """Return *text* with each of its lines printable."""
     return "\n".join(printable(line.expandtabs(4)) for line in text.split("\n"))
@@ -108,6 +120,12 @@ def printable_lines(text: str) -> str:
 def date_text(date: datetime | None) -> str:
     """Return a date for people, in UTC."""
     return "" if date is None else date.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def listed(ids: tuple[str, ...] | list[str], most: int = 10) -> str:
+    """Return some of *ids*, and say how many more there are."""
+    more = f" and {len(ids) - most:,} more" if len(ids) > most else ""
+    return f"{', '.join(ids[:most])}{more}"
 
 
 def width_of(text: str) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 
 from shopify_session_storage.cli.arguments import COMMANDS, parser
 from shopify_session_storage.cli.exits import Exit, Stop
-from shopify_session_storage.cli.printing import Output
+from shopify_session_storage.cli.printing import Output, unwritable
 from shopify_session_storage.cli.titles import hide_urls
 from shopify_session_storage.errors import MigrationError, SessionStorageError
 
@@ -34,10 +34,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = _run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Python would flush it once more as it ends.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.BROKEN_PIPE
+        code = Exit.BROKEN_PIPE
+    except OSError as error:
+        stop = unwritable(error)
+        Output().say(str(stop))
+        code = stop.code
+    else:
+        return code
+    # Python would flush it once more as it ends.
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return code
 
 

@@ -6,13 +6,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from shopify_session_storage.cli.commands.reencrypt import listed
 from shopify_session_storage.cli.copying.rules import OnConflict
 from shopify_session_storage.cli.copying.state import State, StateFile
 from shopify_session_storage.cli.copying.walk import Copy
 from shopify_session_storage.cli.exits import Exit, Stop
 from shopify_session_storage.cli.opening import NothingThere, opened, opened_to_read
-from shopify_session_storage.cli.printing import Output
+from shopify_session_storage.cli.printing import Output, listed
 from shopify_session_storage.cli.urls import Place, place
 from shopify_session_storage.custom import CustomSessionStorage
 from shopify_session_storage.storage import SessionStorage

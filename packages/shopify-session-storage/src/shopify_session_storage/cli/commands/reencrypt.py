@@ -5,7 +5,7 @@ from typing import Final
 
 from shopify_session_storage.cli.exits import Exit, Stop
 from shopify_session_storage.cli.opening import opened
-from shopify_session_storage.cli.printing import Output
+from shopify_session_storage.cli.printing import Output, listed
 from shopify_session_storage.cli.words import add_place, place_of
 
 HELP: Final = "encrypt tokens that are in plain text, or under an older key"
@@ -51,9 +51,3 @@ async def run(arguments: argparse.Namespace, output: Output) -> Exit:
         output.say(f"{len(report.failed)} cannot be read or decrypted: {listed(report.failed)}")
         return Exit.PARTIAL
     return Exit.DONE
-
-
-def listed(ids: tuple[str, ...] | list[str], most: int = 10) -> str:
-    """Return some of *ids*, and say how many more there are."""
-    more = f" and {len(ids) - most:,} more" if len(ids) > most else ""
-    return f"{', '.join(ids[:most])}{more}"

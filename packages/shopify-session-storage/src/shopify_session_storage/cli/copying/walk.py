@@ -97,7 +97,8 @@ class Copy:
             else:
                 await copier.copy(page, counts)
             speed = rate.add(counts.seen - before)
-            self._output.progress.show(f"{counts.seen:,} {done}, {speed:,.0f}/s")
+            of = f" of {state.copying.seen:,}" if state.is_checking else ""
+            self._output.progress.show(f"{counts.seen:,}{of} {done}, {speed:,.0f}/s")
             if page.after is not None:
                 # Only now, since everything up to there is durable.
                 state.after = page.after

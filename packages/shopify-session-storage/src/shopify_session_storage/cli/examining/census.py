@@ -18,57 +18,57 @@ _FIRST: Final = datetime(2015, 1, 1, tzinfo=UTC)
 _LAST: Final = timedelta(days=3650)
 _SEALED: Final = "enc1."
 
-# Each kind of session, the level, what it means, and the remedy.
+# Each kind of session: the level, what they are, and the remedy.
 _MEANINGS: Final[dict[str, tuple[Level, str, str]]] = {
     "corrupt": (
         "fail",
-        "cannot be read as sessions",
+        "that cannot be read as a session",
         "delete them, so that those shops authenticate anew",
     ),
     "dates": (
         "fail",
-        "have a date before 2015 or more than ten years ahead: some program has another unit",
+        "with a date before 2015 or more than ten years ahead: some program has another unit",
         "find the program; let these shops authenticate anew",
     ),
     "no token": (
         "warn",
-        "have no access token",
-        "an install that was never finished; delete them, or authenticate anew",
+        "with no access token: installs that were never finished",
+        "delete them, or authenticate anew",
     ),
     "ids": (
         "warn",
-        "have an id that is not made of their shop and user, so that nobody finds them by that",
+        "with an id not made of shop and user, so that nobody finds them by that",
         "store them under offline_session_id() or online_session_id()",
     ),
     "shops": (
         "warn",
-        "have a shop that is no myshopify.com domain in lower case",
+        "of a shop that is no myshopify.com domain in lower case",
         "pass shops through sanitize_shop() before they are stored",
     ),
-    "users": ("warn", "are online sessions without a user id", "delete them; they are made anew"),
+    "users": ("warn", "online without a user id", "delete them; they are made anew"),
     "not refreshable": (
         "warn",
-        "are offline, expire, and have no refresh token",
+        "offline that will expire, with no refresh token",
         "store what the token exchange returns as a whole: AccessTokenStore.save()",
     ),
     "refresh lost": (
         "warn",
-        "are offline with an expired refresh token: only a merchant who opens the app can help",
+        "offline with an expired refresh token: only a merchant who opens the app can help",
         "if they have uninstalled it: shopify-sessions purge --offline",
     ),
     "refresh soon": (
         "warn",
-        "have a refresh token that expires within 14 days",
+        "offline with a refresh token that expires within 14 days",
         "run AccessTokenStore.keep_warm() every day",
     ),
     "refresh unknown": (
         "warn",
-        "have a refresh token of which nobody knows when it expires",
-        "the next refresh by AccessTokenStore stores it; keep_warm() refreshes them",
+        "offline with a refresh token of which nobody knows when it expires",
+        "the next refresh stores it; AccessTokenStore.keep_warm() refreshes them",
     ),
     "expired online": (
         "warn",
-        "are online sessions that expired more than a week ago",
+        "online that expired more than a week ago",
         "shopify-sessions purge, once a day",
     ),
 }
@@ -129,12 +129,12 @@ class Census:
         left = (DEADLINE - self._now).days
         when = f"in {left} days" if left >= 0 else f"{-left} days ago"
         if not tally.number:
-            return Finding("deadline", "ok", "no offline token lacks an end")
+            return Finding("deadline", "ok", "no offline token that never expires")
         return Finding(
             "deadline",
             "warn" if left >= 0 else "fail",
-            f"{tally.number:,} offline tokens never expire; Shopify invalidates those of public "
-            f"apps on {DEADLINE:%Y-%m-%d}, {when}{tally}",
+            f"{tally.number:,} offline with a token that never expires, which Shopify invalidates "
+            f"for public apps on {DEADLINE:%Y-%m-%d}, {when}{tally}",
             "AccessTokenStore.migrate_to_expiring() replaces them without a merchant",
         )
 
