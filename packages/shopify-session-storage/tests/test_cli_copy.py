@@ -11,11 +11,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from shopify_session_storage import open_session_storage
+from shopify_session_storage import SessionStorageUnavailableError, open_session_storage
 from shopify_session_storage.cli.copying.counts import Counts
-from shopify_session_storage.cli.copying.lease import NAME
+from shopify_session_storage.cli.copying.lease import NAME, CopyLease
 from shopify_session_storage.cli.copying.pages import PageCopier
 from shopify_session_storage.cli.copying.rules import OnConflict
+from shopify_session_storage.cli.copying.state import State
+from shopify_session_storage.cli.exits import Stop
 from shopify_session_storage.pages import SessionPage
 
 from .cli_runs import NOW, Run, load, offline, online, sql, store, url_of
@@ -228,6 +230,32 @@ def test_two_copies_into_one_target(old, new, capsys):
     assert run.code == 4
     assert "another command" in run.err
     assert load(new, offline().id) is None
+
+
+def test_a_lease_outlives_a_moment_without_its_server(new, monkeypatch):
+    async def work():
+        async with open_session_storage(url_of(new), on_error="raise") as storage:
+            lease = CopyLease(storage, State("", ""))
+            await lease.take()
+
+            async def fails(name, holder, ttl):
+                raise SessionStorageUnavailableError("away")
+
+            with monkeypatch.context() as patch:
+                patch.setattr(storage, "acquire_lease", fails)
+                lease._renewed -= 10
+                await lease.renew()
+                lease._renewed -= 40
+                with pytest.raises(SessionStorageUnavailableError):
+                    await lease.renew()
+            assert await storage.acquire_lease(NAME, "another", timedelta(seconds=1)) is False
+            await lease.give_up()
+            assert await storage.acquire_lease(NAME, "another", timedelta(seconds=1)) is True
+            lease._renewed -= 60
+            with pytest.raises(Stop, match="another command"):
+                await lease.renew()
+
+    asyncio.run(work())
 
 
 def test_a_target_without_leases_is_told(old, capsys):

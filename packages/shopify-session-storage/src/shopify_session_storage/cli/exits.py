@@ -27,6 +27,7 @@ exit codes:
   3    the storage cannot be reached, or failed on the way; try again
   4    refused: another command is at work there, or the table is of another
        layout, or has to be migrated first
+  70   a bug, to be reported
   130  interrupted (Ctrl-C); 143: terminated; 141: whoever read the output left
 """
 

@@ -10,7 +10,11 @@ from uuid import uuid4
 
 from shopify_session_storage.cli.copying.state import State
 from shopify_session_storage.cli.exits import Exit, Stop
-from shopify_session_storage.errors import MigrationError, SessionStorageError
+from shopify_session_storage.errors import (
+    MigrationError,
+    SessionStorageError,
+    SessionStorageUnavailableError,
+)
 from shopify_session_storage.storage import SessionStorage
 
 NAME: Final = "shopify-sessions copy"
@@ -56,9 +60,15 @@ class CopyLease:
 
         Raises:
             Stop: If another command has it by now.
+            SessionStorageUnavailableError: If the target has failed for so long that one may.
         """
-        if self.is_kept and time.monotonic() > self._renewed + _RENEW_SECONDS:
+        if not self.is_kept or time.monotonic() < self._renewed + _RENEW_SECONDS:
+            return
+        try:
             await self._acquire()
+        except SessionStorageUnavailableError:
+            if time.monotonic() > self._renewed + _TTL.total_seconds() / 2:
+                raise
 
     async def give_up(self) -> None:
         """Give it up. If that fails, it ends by itself."""
