@@ -258,6 +258,22 @@ def test_a_lease_outlives_a_moment_without_its_server(new, monkeypatch):
     asyncio.run(work())
 
 
+def test_nobody_waits_for_a_silent_server_to_take_the_lease_back(new, monkeypatch):
+    async def work():
+        async with open_session_storage(url_of(new), on_error="raise") as storage:
+            lease = CopyLease(storage, State("", ""))
+            await lease.take()
+
+            async def silent(name, holder):
+                await asyncio.sleep(60)
+
+            monkeypatch.setattr(storage, "release_lease", silent)
+            async with asyncio.timeout(30):
+                await lease.give_up()
+
+    asyncio.run(work())
+
+
 def test_a_target_without_leases_is_told(old, capsys):
     store(old, offline())
     run = Run(capsys, "copy", url_of(old), "memory://")

@@ -1,5 +1,6 @@
 """One copy at a time into a target."""
 
+import asyncio
 import os
 import socket
 import time
@@ -20,6 +21,7 @@ from shopify_session_storage.storage import SessionStorage
 NAME: Final = "shopify-sessions copy"
 _TTL: Final = timedelta(seconds=60)
 _RENEW_SECONDS: Final = 5
+_GIVE_UP_SECONDS: Final = 2
 
 
 class CopyLease:
@@ -73,8 +75,10 @@ class CopyLease:
     async def give_up(self) -> None:
         """Give it up. If that fails, it ends by itself."""
         if self.is_kept and self._renewed:
-            with suppress(SessionStorageError):
-                await self._target.release_lease(NAME, self._state.holder)
+            # Whoever pressed Ctrl-C does not wait for a server that is silent.
+            with suppress(SessionStorageError, TimeoutError):
+                async with asyncio.timeout(_GIVE_UP_SECONDS):
+                    await self._target.release_lease(NAME, self._state.holder)
 
     async def _acquire(self) -> None:
         now = time.monotonic()
