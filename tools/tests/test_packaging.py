@@ -86,6 +86,7 @@ def test_wheel_installs_alone(built, package, tmp_path):
     run(python, "-m", "pip", "install", "--quiet", "--find-links", built, wheel)
     url = URLS.get(short_name(package))
     output = run(python, "-W", "error", "-c", SMOKE, module, *([url] if url else []), cwd=tmp_path)
+    run(python.with_name("shopify-sessions"), "--help")
     installed = set(json.loads(output)) - {"pip", "setuptools"}
     drivers = DRIVERS.get(short_name(package), set())
     assert {"shopify_session_storage", module} <= installed

@@ -29,6 +29,7 @@ def run(program):
     [
         "shopify_session_storage",
         "shopify_session_storage.access_tokens",
+        "shopify_session_storage.cli",
         "shopify_session_storage.testing",
     ],
 )

@@ -1,0 +1,1 @@
+"""Copying all sessions of a storage into another one."""
