@@ -8,12 +8,20 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import types
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from shopify_session_storage import SessionStorage, SessionStorageUnavailableError
+from shopify_session_storage import (
+    CustomSessionStorage,
+    SessionPage,
+    SessionStorage,
+    SessionStorageUnavailableError,
+)
 from shopify_session_storage.access_tokens import AccessTokenStore
 from shopify_session_storage.failures import failures_raised
 from shopify_session_storage.sync import SyncAccessTokenStore, SyncSessionStorage, portal
@@ -174,6 +182,74 @@ def test_what_waits_is_ended_by_a_signals_handler():
     assert facade.load_session("b") is None
 
 
+def test_what_comes_at_the_last_moment_is_returned(monkeypatch):
+    class Late(Future):
+        def result(self, timeout=None):
+            while not self.done():
+                time.sleep(0.001)
+            if timeout is not None:
+                raise TimeoutError
+            return super().result()
+
+    monkeypatch.setattr(portal, "Future", Late)
+    facade = SyncSessionStorage(MemorySessionStorage())
+    assert facade.store_session(SESSION) is True
+    with pytest.raises(ValueError, match="must not be empty"):
+        facade.load_session("")
+
+
+@dataclass
+class Callbacks(CustomSessionStorage):
+    """A third party's storage: it has no hash."""
+
+    def __init__(self, load):
+        super().__init__(
+            store=None, load=load, delete=lambda _: True, find_sessions_by_shop=lambda _: []
+        )
+
+
+def test_a_callback_that_ends_the_process_ends_its_caller_alone():
+    answers = [SystemExit(3), TimeoutError("no luck"), None]
+
+    def load(_):
+        if answer := answers.pop(0):
+            raise answer
+
+    facade = SyncSessionStorage(Callbacks(load), timeout=timedelta(seconds=5))
+    with pytest.raises(SystemExit):
+        facade.load_session("a")
+    with pytest.raises(TimeoutError, match="no luck"):
+        facade.load_session("a")
+    assert facade.load_session("a") is None
+
+
+def test_what_a_method_raises_without_being_awaited_is_raised():
+    class Odd(MemorySessionStorage):
+        def load_session(self, id):
+            raise LookupError(id)
+
+    with pytest.raises(LookupError):
+        SyncSessionStorage(Odd()).load_session("a")
+
+
+def test_all_steps_of_a_walk_have_the_callers_context():
+    seen = []
+    asked = ContextVar("asked", default=None)
+
+    class Walked(MemorySessionStorage):
+        async def scan_sessions(self, *, after=None, batch=500):
+            before = asked.get()
+            token = asked.set("walking")
+            for _ in range(3):
+                seen.append((before, asked.get()))
+                yield SessionPage()
+            asked.reset(token)
+
+    asked.set("asked")
+    assert len(list(SyncSessionStorage(Walked()).scan_sessions())) == 3
+    assert seen == [("asked", "walking")] * 3
+
+
 @needs_fork
 def test_forked_children_and_their_parent_go_on_side_by_side(tmp_path):
     facade = SyncSessionStorage(SQLiteSessionStorage(tmp_path / "s.db", on_error="raise"))
@@ -199,8 +275,27 @@ def test_forked_children_and_their_parent_go_on_side_by_side(tmp_path):
     facade.disconnect()
 
 
-def test_at_the_end_of_the_process_connections_are_closed():
+def output_of(program):
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert ended.stderr == ""
+    return ended.stdout.split()
+
+
+def test_at_the_end_of_the_process_connections_are_closed_and_nobody_opens_more():
     program = """
+import atexit
+
+def late():
+    try:
+        facade.ready()
+    except RuntimeError as error:
+        print("too-late" if "about to end" in str(error) else error)
+
+atexit.register(late)
+
 from shopify_session_storage.sync import SyncSessionStorage
 from shopify_session_storage_memory import MemorySessionStorage
 
@@ -212,12 +307,44 @@ facade = SyncSessionStorage(Told())
 facade.ready()
 print("done")
 """
-    ended = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
-    assert ended.stdout.split() == ["done", "closed"]
-    assert ended.stderr == ""
+    assert output_of(program) == ["done", "closed", "too-late"]
+
+
+def test_the_end_of_the_process_waits_for_a_refresh_beside_a_caller():
+    program = """
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from shopify_session_storage.sync import SyncAccessTokenStore
+from shopify_session_storage_memory import MemorySessionStorage
+
+logging.disable()  # these leases are for one process, and so is this test
+
+def token(number, minutes):
+    expires = datetime.now(UTC) + timedelta(minutes=minutes)
+    return {
+        "shop": "alpha", "token": f"shpat_{number}", "access_mode": "offline", "scope": "a",
+        "expires": expires.isoformat(), "refresh_token": f"shprt_{number}",
+        "refresh_token_expires": (expires + timedelta(days=90)).isoformat(), "user": None,
+    }
+
+class App:
+    async def refresh_token_exchanged_access_token_async(self, _):
+        await asyncio.sleep(0.3)
+        return {"ok": True, "shop": "alpha", "access_token": token(2, 60)}
+
+class Told(MemorySessionStorage):
+    async def _close(self):
+        print("closed")
+    async def compare_and_store(self, session, expected):
+        print(session.access_token)
+        return await super().compare_and_store(session, expected)
+
+tokens = SyncAccessTokenStore(Told(), App())
+tokens.save(token(1, 1))
+print(tokens.get("alpha").token)
+"""
+    assert output_of(program) == ["shpat_1", "shpat_2", "closed"]
 
 
 @pytest.mark.parametrize("name", ["gevent", "eventlet"])
@@ -269,3 +396,21 @@ def test_an_access_token_is_saved_read_refused_and_deleted(tmp_path):
         assert tokens.delete("alpha", only_if="shpat_1") is True
         assert tokens.get("alpha") is None
     facade.disconnect()
+
+
+def test_no_frame_of_the_facade_shows_a_token():
+    tokens = SyncAccessTokenStore(MemorySessionStorage())
+    secret = "shpat_0123456789"
+    calls = [
+        lambda token: tokens.save({"shop": "alpha", "token": token}),
+        lambda token: tokens.get("", refused=token),
+        lambda token: tokens.delete("", only_if=token),
+        lambda token: tokens.get_or_exchange({"id_token": {"token": token}}),
+    ]
+    for call in calls:
+        try:
+            call(secret)
+        except Exception as error:
+            frames = traceback.TracebackException.from_exception(error, capture_locals=True).stack
+        ours = [frame.locals for frame in frames if frame.filename != __file__]
+        assert secret not in str(ours)

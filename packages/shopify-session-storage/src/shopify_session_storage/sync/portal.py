@@ -7,17 +7,19 @@ import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextlib import suppress
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from datetime import timedelta
 from typing import Any, Final, TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from shopify_session_storage.errors import SessionStorageUnavailableError
 from shopify_session_storage.forking import mutex, this_process
 
 _R = TypeVar("_R")
 
-# How long the end of the process waits until connections are closed.
+Step = Callable[[], Coroutine[Any, Any, None]]
+
+# How long the end of the process waits for what is under way, and until connections are closed.
 _END_SECONDS: Final = 5.0
 
 
@@ -27,29 +29,43 @@ class Portal:
     def __init__(self) -> None:
         self.process = this_process()
         self._loop = asyncio.new_event_loop()
-        self._to_close: WeakSet[Any] = WeakSet()
+        self._ended = False
+        self._at_exit: WeakKeyDictionary[object, tuple[Step, ...]] = WeakKeyDictionary()
         self._thread = threading.Thread(
             target=self._serve, name="shopify-session-storage", daemon=True
         )
         self._thread.start()
 
-    def run(self, call: Callable[[], Coroutine[Any, Any, _R]], seconds: float | None) -> _R:
+    def run(
+        self,
+        call: Callable[[], Coroutine[Any, Any, _R]],
+        seconds: float | None,
+        context: Context | None = None,
+    ) -> _R:
         """Return what *call* comes to, on the portal's event loop, in the caller's context.
 
         Raises:
-            RuntimeError: In a thread whose own event loop is running, which would stand still.
+            RuntimeError: In a thread whose own event loop is running, which would stand still; and
+                when the process is about to end.
             SessionStorageUnavailableError: After *seconds*. What has been sent may take effect.
         """
         _refuse_a_running_loop()
+        if self._ended:
+            raise RuntimeError("the process is about to end, and its storages are closed")
         future: Future[_R] = Future()
         tasks: list[asyncio.Task[_R]] = []
-        context = copy_context()
+        context = copy_context() if context is None else context
 
         def begin() -> None:
-            if not future.cancelled():
+            if future.cancelled():
+                return
+            try:
                 task = self._loop.create_task(call(), context=context)
-                tasks.append(task)
-                task.add_done_callback(lambda task: _settle(future, task))
+            except Exception as error:  # what a third party's method raises without being awaited
+                future.set_exception(error)
+                return
+            tasks.append(task)
+            task.add_done_callback(lambda task: _settle(future, task))
 
         def end() -> None:
             for task in tasks:
@@ -59,11 +75,11 @@ class Portal:
         try:
             return future.result(seconds)
         except BaseException as error:
-            if future.done() and not future.cancelled():
-                raise  # what the call came to
             # Not only our own limit: a job queue's, or Ctrl-C, can end the wait at any moment.
-            future.cancel()
-            self._loop.call_soon_threadsafe(end)
+            if future.cancel():
+                self._loop.call_soon_threadsafe(end)
+            elif isinstance(error, TimeoutError):
+                return future.result()  # it came at the last moment, or is what the call came to
             if not isinstance(error, TimeoutError):
                 raise
         raise SessionStorageUnavailableError(f"no answer within {seconds:g} s")
@@ -71,33 +87,44 @@ class Portal:
     def iterate(self, items: AsyncIterator[_R], seconds: float | None) -> Iterator[_R]:
         """Give the items of an async iterator, each when it is asked for."""
         done = object()
+        context = copy_context()  # one for all steps: a generator may set and reset a variable
 
         async def step() -> Any:
             return await anext(items, done)
 
-        while (item := self.run(step, seconds)) is not done:
+        while (item := self.run(step, seconds, context)) is not done:
             yield item
 
-    def close_at_exit(self, closing: object) -> None:
-        """Call the async ``disconnect()`` of *closing* when the process ends."""
-        self._to_close.add(closing)
+    def at_exit(self, owner: object, *steps: Step) -> None:
+        """Take these *steps*, one after the other, when the process ends and *owner* is there."""
+        with mutex():
+            self._at_exit[owner] = steps
 
     def end(self) -> None:
-        """Close what is open, and the event loop."""
+        """Take the steps of all owners, and close the event loop."""
+        with mutex():
+            owners = list(self._at_exit.values())
 
-        async def close_all() -> None:
-            for closing in list(self._to_close):
+        async def take(steps: tuple[Step, ...]) -> None:
+            for step in steps:
                 with suppress(Exception):  # nobody is there any more who could act on it
-                    await closing.disconnect()
+                    await step()
+
+        async def take_all() -> None:
+            await asyncio.gather(*map(take, owners))
 
         with suppress(Exception):
-            self.run(close_all, _END_SECONDS)
+            self.run(take_all, _END_SECONDS)
+        self._ended = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_END_SECONDS)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        while not self._ended:
+            # A callback of the user's that calls sys.exit() ends its own caller, nobody else.
+            with suppress(SystemExit):
+                self._loop.run_forever()
         self._loop.close()
 
 
