@@ -275,6 +275,17 @@ def test_forked_children_and_their_parent_go_on_side_by_side(tmp_path):
     facade.disconnect()
 
 
+def test_a_program_that_closes_nothing_ends_in_silence(tmp_path):
+    program = f"""
+from shopify_session_storage.sync import SyncSessionStorage
+from shopify_session_storage_sqlite import SQLiteSessionStorage
+
+facade = SyncSessionStorage(SQLiteSessionStorage({str(tmp_path / "s.db")!r}))
+print(facade.load_session("a"))
+"""
+    assert output_of(program) == ["None"]
+
+
 def output_of(program):
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
@@ -347,16 +358,26 @@ print(tokens.get("alpha").token)
     assert output_of(program) == ["shpat_1", "shpat_2", "closed"]
 
 
-@pytest.mark.parametrize("name", ["gevent", "eventlet"])
-def test_green_threads_are_refused_with_a_clear_error(name, monkeypatch):
-    module, check = {
-        "gevent": ("gevent.monkey", "is_module_patched"),
-        "eventlet": ("eventlet.patcher", "is_monkey_patched"),
-    }[name]
+@pytest.mark.parametrize("part", ["thread", "threading", "select", "socket"])
+@pytest.mark.parametrize(
+    ("name", "module", "check"),
+    [
+        ("gevent", "gevent.monkey", "is_module_patched"),
+        ("eventlet", "eventlet.patcher", "is_monkey_patched"),
+    ],
+)
+def test_green_threads_are_refused_with_a_clear_error(name, module, check, part, monkeypatch):
     monkeypatch.setattr(portal, "_portals", [])
-    monkeypatch.setitem(sys.modules, module, types.SimpleNamespace(**{check: lambda _: True}))
-    with pytest.raises(RuntimeError, match=f"{name} has replaced threads"):
+    patches = types.SimpleNamespace(**{check: lambda asked: asked == part})
+    monkeypatch.setitem(sys.modules, module, patches)
+    with pytest.raises(RuntimeError, match=f"{name} has replaced Python's {part}"):
         SyncSessionStorage(MemorySessionStorage()).ready()
+
+
+def test_gevent_that_is_imported_and_has_replaced_nothing_does_no_harm(monkeypatch):
+    patches = types.SimpleNamespace(is_module_patched=lambda _: False)
+    monkeypatch.setitem(sys.modules, "gevent.monkey", patches)
+    portal._refuse_green_threads()
 
 
 TOKEN_METHODS = [

@@ -10,7 +10,7 @@ from contextlib import suppress
 from contextvars import Context, copy_context
 from datetime import timedelta
 from typing import Any, Final, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize
 
 from shopify_session_storage.errors import SessionStorageUnavailableError
 from shopify_session_storage.forking import mutex, this_process
@@ -21,6 +21,9 @@ Step = Callable[[], Coroutine[Any, Any, None]]
 
 # How long the end of the process waits for what is under way, and until connections are closed.
 _END_SECONDS: Final = 5.0
+
+# What the event loop and the storages need as it is; eventlet calls threading by its other name.
+_NEEDED: Final = ("threading", "thread", "select", "socket", "queue")
 
 
 class Portal:
@@ -135,8 +138,8 @@ def portal() -> Portal:
     """Return the portal of this process, made on first use and made anew after a fork.
 
     Raises:
-        RuntimeError: Where threads are replaced by gevent or eventlet: there is no thread in which
-            an event loop could run.
+        RuntimeError: Where gevent or eventlet have replaced threads, or what an event loop waits
+            with.
     """
     if _portals and _portals[-1].process is this_process():
         return _portals[-1]
@@ -148,10 +151,15 @@ def portal() -> Portal:
         return _portals[-1]
 
 
-@atexit.register
 def _end() -> None:
     if _portals and _portals[-1].process is this_process():
         _portals[-1].end()
+
+
+# The first finalizer of a process registers all of them to be run at its end. They drop connections
+# that nobody has closed, so ours is registered after them, and is run before.
+finalize(_end, int)
+atexit.register(_end)
 
 
 def seconds_of(timeout: timedelta | None) -> float | None:
@@ -192,13 +200,14 @@ def _refuse_a_running_loop() -> None:
 
 
 def _refuse_green_threads() -> None:
-    for name, module in (("gevent", "gevent.monkey"), ("eventlet", "eventlet.patcher")):
+    for name, module, check in (
+        ("gevent", "gevent.monkey", "is_module_patched"),
+        ("eventlet", "eventlet.patcher", "is_monkey_patched"),
+    ):
         patches = sys.modules.get(module)
-        if patches is None:
-            continue
-        check = getattr(patches, "is_module_patched" if name == "gevent" else "is_monkey_patched")
-        if check("threading" if name == "gevent" else "thread"):
-            raise RuntimeError(
-                f"{name} has replaced threads, so that there is none for an event loop; "
-                "use workers with real threads"
-            )
+        for part in () if patches is None else _NEEDED:
+            if getattr(patches, check)(part):
+                raise RuntimeError(
+                    f"{name} has replaced Python's {part}, so that no event loop can run in a "
+                    "thread of its own; use workers with real threads"
+                )
