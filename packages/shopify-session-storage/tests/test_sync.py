@@ -25,7 +25,6 @@ from shopify_session_storage import (
 from shopify_session_storage.access_tokens import AccessTokenStore
 from shopify_session_storage.failures import failures_raised
 from shopify_session_storage.sync import SyncAccessTokenStore, SyncSessionStorage, portal
-from shopify_session_storage.testing import battery_of_tests
 from shopify_session_storage.testing.sessions import offline_session
 from shopify_session_storage_memory import MemorySessionStorage
 from shopify_session_storage_sqlite import SQLiteSessionStorage
@@ -41,24 +40,6 @@ METHODS = [
 ]
 
 
-class InThreads(SessionStorage):
-    """The facade as a storage again, each call in a thread of its own, for the battery."""
-
-    def __init__(self, facade):
-        self.facade = facade
-        self.conditional_writes = facade.conditional_writes
-        self.leases = facade.leases
-
-
-for name in METHODS:
-
-    async def call(self, *args, _name=name, **options):
-        return await asyncio.to_thread(getattr(self.facade, _name), *args, **options)
-
-    setattr(InThreads, name, call)
-InThreads.__abstractmethods__ = frozenset()
-
-
 @pytest.mark.parametrize("name", METHODS)
 def test_each_method_is_there_with_the_same_signature_and_does_not_await(name):
     theirs = inspect.signature(getattr(SessionStorage, name))
@@ -72,24 +53,6 @@ def test_each_method_is_there_with_the_same_signature_and_does_not_await(name):
         theirs.return_annotation
     ).rpartition(".")[2].rstrip("'>")
     assert not inspect.iscoroutinefunction(getattr(SyncSessionStorage, name))
-
-
-@pytest.mark.parametrize("backend", ["memory", "sqlite"])
-def test_the_battery_passes_through_the_facade(backend, tmp_path):
-    memory = MemorySessionStorage()
-
-    def further(**options):
-        if backend == "memory":
-            return InThreads(SyncSessionStorage(memory))
-        return InThreads(SyncSessionStorage(SQLiteSessionStorage(tmp_path / "s.db", **options)))
-
-    asyncio.run(battery(further, {"processes"} if backend == "memory" else set()))
-
-
-async def battery(further, lacks):
-    with pytest.warns(UserWarning, match="could not run"):
-        report = await battery_of_tests(further, lacks=lacks)
-    assert len(report.passed) > 50
 
 
 def test_calls_of_many_threads_travel_together():
