@@ -2,11 +2,13 @@
 
 import asyncio
 import os
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
+import environment
 import httpx
 import psycopg
 import pytest
@@ -173,3 +175,11 @@ def test_a_script(fake, tmp_path):
         "delta: has not installed the app",
     }
     assert fake.grants == {"alpha.myshopify.com": 1, "idle.myshopify.com": 1}
+
+
+def test_every_readme_leads_to_the_examples_and_every_link_there_to_a_file():
+    for package in environment.packages():
+        assert "](../../tools/examples/README.md)" in (package / "README.md").read_text()
+    for page in (EXAMPLES / "README.md", EXAMPLES.parent / "docs" / "guides" / "frameworks.md"):
+        for link in re.findall(r"\]\(([^:)#]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).is_file(), link
