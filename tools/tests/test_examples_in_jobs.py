@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from celery import Celery
+from servers.redis import connect
 from shopify_session_storage import open_session_storage
 from shopify_session_storage.access_tokens import AccessTokenStore
 from shopify_session_storage.testing.shopify import FakeShopify, shops_at
@@ -28,7 +29,11 @@ def fake():
 @pytest.fixture
 def broker(redis_url):
     """Return the URL of a Redis database that no other test uses."""
-    return urlsplit(redis_url)._replace(path="/7").geturl()
+    url = urlsplit(redis_url)._replace(path="/7").geturl()
+    with connect(url) as server:
+        server.flushdb()
+        yield url
+        server.flushdb()
 
 
 async def prepared(fake, address, shop="alpha"):

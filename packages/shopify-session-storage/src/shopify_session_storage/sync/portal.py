@@ -5,7 +5,7 @@ import atexit
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from contextvars import Context, copy_context
 from datetime import timedelta
@@ -179,13 +179,13 @@ def seconds_of(timeout: timedelta | None) -> float | None:
 
 
 def _settle(future: "Future[_R]", task: "asyncio.Task[_R]") -> None:
-    if task.cancelled():
-        future.cancel()
-    elif (error := task.exception()) is not None:
-        if not future.cancelled():
+    with suppress(InvalidStateError):  # its caller gives up at any moment
+        if task.cancelled():
+            future.cancel()
+        elif (error := task.exception()) is not None:
             future.set_exception(error)
-    elif not future.cancelled():
-        future.set_result(task.result())
+        else:
+            future.set_result(task.result())
 
 
 def _refuse_a_running_loop() -> None:
