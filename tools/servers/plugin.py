@@ -22,7 +22,7 @@ _REASON = "--without "
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add ``--without`` and ``--times``."""
+    """Add ``--without``, ``--times`` and ``--whole-battery``."""
     parser.addoption(
         "--without",
         action="append",
@@ -35,7 +35,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         default=24,
         metavar="N",
-        help="how often the tests of access tokens rotate, kill, cut and cancel (24)",
+        help="how often the tests of access tokens rotate, kill, cut and cancel, and how many "
+        "calls each thread of test_sync_load.py makes (24)",
+    )
+    parser.addoption(
+        "--whole-battery",
+        action="store_true",
+        help="run all of the battery through the facade on every adapter, not only what threads "
+        "could spoil",
     )
 
 

@@ -8,16 +8,23 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 import types
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from shopify_session_storage import SessionStorage, SessionStorageUnavailableError
+from shopify_session_storage import (
+    CustomSessionStorage,
+    SessionPage,
+    SessionStorage,
+    SessionStorageUnavailableError,
+)
 from shopify_session_storage.access_tokens import AccessTokenStore
 from shopify_session_storage.failures import failures_raised
 from shopify_session_storage.sync import SyncAccessTokenStore, SyncSessionStorage, portal
-from shopify_session_storage.testing import battery_of_tests
 from shopify_session_storage.testing.sessions import offline_session
 from shopify_session_storage_memory import MemorySessionStorage
 from shopify_session_storage_sqlite import SQLiteSessionStorage
@@ -33,24 +40,6 @@ METHODS = [
 ]
 
 
-class InThreads(SessionStorage):
-    """The facade as a storage again, each call in a thread of its own, for the battery."""
-
-    def __init__(self, facade):
-        self.facade = facade
-        self.conditional_writes = facade.conditional_writes
-        self.leases = facade.leases
-
-
-for name in METHODS:
-
-    async def call(self, *args, _name=name, **options):
-        return await asyncio.to_thread(getattr(self.facade, _name), *args, **options)
-
-    setattr(InThreads, name, call)
-InThreads.__abstractmethods__ = frozenset()
-
-
 @pytest.mark.parametrize("name", METHODS)
 def test_each_method_is_there_with_the_same_signature_and_does_not_await(name):
     theirs = inspect.signature(getattr(SessionStorage, name))
@@ -64,24 +53,6 @@ def test_each_method_is_there_with_the_same_signature_and_does_not_await(name):
         theirs.return_annotation
     ).rpartition(".")[2].rstrip("'>")
     assert not inspect.iscoroutinefunction(getattr(SyncSessionStorage, name))
-
-
-@pytest.mark.parametrize("backend", ["memory", "sqlite"])
-def test_the_battery_passes_through_the_facade(backend, tmp_path):
-    memory = MemorySessionStorage()
-
-    def further(**options):
-        if backend == "memory":
-            return InThreads(SyncSessionStorage(memory))
-        return InThreads(SyncSessionStorage(SQLiteSessionStorage(tmp_path / "s.db", **options)))
-
-    asyncio.run(battery(further, {"processes"} if backend == "memory" else set()))
-
-
-async def battery(further, lacks):
-    with pytest.warns(UserWarning, match="could not run"):
-        report = await battery_of_tests(further, lacks=lacks)
-    assert len(report.passed) > 50
 
 
 def test_calls_of_many_threads_travel_together():
@@ -174,6 +145,74 @@ def test_what_waits_is_ended_by_a_signals_handler():
     assert facade.load_session("b") is None
 
 
+def test_what_comes_at_the_last_moment_is_returned(monkeypatch):
+    class Late(Future):
+        def result(self, timeout=None):
+            while not self.done():
+                time.sleep(0.001)
+            if timeout is not None:
+                raise TimeoutError
+            return super().result()
+
+    monkeypatch.setattr(portal, "Future", Late)
+    facade = SyncSessionStorage(MemorySessionStorage())
+    assert facade.store_session(SESSION) is True
+    with pytest.raises(ValueError, match="must not be empty"):
+        facade.load_session("")
+
+
+@dataclass
+class Callbacks(CustomSessionStorage):
+    """A third party's storage: it has no hash."""
+
+    def __init__(self, load):
+        super().__init__(
+            store=None, load=load, delete=lambda _: True, find_sessions_by_shop=lambda _: []
+        )
+
+
+def test_a_callback_that_ends_the_process_ends_its_caller_alone():
+    answers = [SystemExit(3), TimeoutError("no luck"), None]
+
+    def load(_):
+        if answer := answers.pop(0):
+            raise answer
+
+    facade = SyncSessionStorage(Callbacks(load), timeout=timedelta(seconds=5))
+    with pytest.raises(SystemExit):
+        facade.load_session("a")
+    with pytest.raises(TimeoutError, match="no luck"):
+        facade.load_session("a")
+    assert facade.load_session("a") is None
+
+
+def test_what_a_method_raises_without_being_awaited_is_raised():
+    class Odd(MemorySessionStorage):
+        def load_session(self, id):
+            raise LookupError(id)
+
+    with pytest.raises(LookupError):
+        SyncSessionStorage(Odd()).load_session("a")
+
+
+def test_all_steps_of_a_walk_have_the_callers_context():
+    seen = []
+    asked = ContextVar("asked", default=None)
+
+    class Walked(MemorySessionStorage):
+        async def scan_sessions(self, *, after=None, batch=500):
+            before = asked.get()
+            token = asked.set("walking")
+            for _ in range(3):
+                seen.append((before, asked.get()))
+                yield SessionPage()
+            asked.reset(token)
+
+    asked.set("asked")
+    assert len(list(SyncSessionStorage(Walked()).scan_sessions())) == 3
+    assert seen == [("asked", "walking")] * 3
+
+
 @needs_fork
 def test_forked_children_and_their_parent_go_on_side_by_side(tmp_path):
     facade = SyncSessionStorage(SQLiteSessionStorage(tmp_path / "s.db", on_error="raise"))
@@ -199,8 +238,38 @@ def test_forked_children_and_their_parent_go_on_side_by_side(tmp_path):
     facade.disconnect()
 
 
-def test_at_the_end_of_the_process_connections_are_closed():
+def test_a_program_that_closes_nothing_ends_in_silence(tmp_path):
+    program = f"""
+from shopify_session_storage.sync import SyncSessionStorage
+from shopify_session_storage_sqlite import SQLiteSessionStorage
+
+facade = SyncSessionStorage(SQLiteSessionStorage({str(tmp_path / "s.db")!r}))
+print(facade.load_session("a"))
+"""
+    assert output_of(program) == ["None"]
+
+
+def output_of(program):
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert ended.stderr == ""
+    return ended.stdout.split()
+
+
+def test_at_the_end_of_the_process_connections_are_closed_and_nobody_opens_more():
     program = """
+import atexit
+
+def late():
+    try:
+        facade.ready()
+    except RuntimeError as error:
+        print("too-late" if "about to end" in str(error) else error)
+
+atexit.register(late)
+
 from shopify_session_storage.sync import SyncSessionStorage
 from shopify_session_storage_memory import MemorySessionStorage
 
@@ -212,24 +281,66 @@ facade = SyncSessionStorage(Told())
 facade.ready()
 print("done")
 """
-    ended = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
-    assert ended.stdout.split() == ["done", "closed"]
-    assert ended.stderr == ""
+    assert output_of(program) == ["done", "closed", "too-late"]
 
 
-@pytest.mark.parametrize("name", ["gevent", "eventlet"])
-def test_green_threads_are_refused_with_a_clear_error(name, monkeypatch):
-    module, check = {
-        "gevent": ("gevent.monkey", "is_module_patched"),
-        "eventlet": ("eventlet.patcher", "is_monkey_patched"),
-    }[name]
+def test_the_end_of_the_process_waits_for_a_refresh_beside_a_caller():
+    program = """
+import asyncio
+import logging
+from datetime import UTC, datetime, timedelta
+from shopify_session_storage.sync import SyncAccessTokenStore
+from shopify_session_storage_memory import MemorySessionStorage
+
+logging.disable()  # these leases are for one process, and so is this test
+
+def token(number, minutes):
+    expires = datetime.now(UTC) + timedelta(minutes=minutes)
+    return {
+        "shop": "alpha", "token": f"shpat_{number}", "access_mode": "offline", "scope": "a",
+        "expires": expires.isoformat(), "refresh_token": f"shprt_{number}",
+        "refresh_token_expires": (expires + timedelta(days=90)).isoformat(), "user": None,
+    }
+
+class App:
+    async def refresh_token_exchanged_access_token_async(self, _):
+        await asyncio.sleep(0.3)
+        return {"ok": True, "shop": "alpha", "access_token": token(2, 60)}
+
+class Told(MemorySessionStorage):
+    async def _close(self):
+        print("closed")
+    async def compare_and_store(self, session, expected):
+        print(session.access_token)
+        return await super().compare_and_store(session, expected)
+
+tokens = SyncAccessTokenStore(Told(), App())
+tokens.save(token(1, 1))
+print(tokens.get("alpha").token)
+"""
+    assert output_of(program) == ["shpat_1", "shpat_2", "closed"]
+
+
+@pytest.mark.parametrize("part", ["thread", "threading", "select", "socket"])
+@pytest.mark.parametrize(
+    ("name", "module", "check"),
+    [
+        ("gevent", "gevent.monkey", "is_module_patched"),
+        ("eventlet", "eventlet.patcher", "is_monkey_patched"),
+    ],
+)
+def test_green_threads_are_refused_with_a_clear_error(name, module, check, part, monkeypatch):
     monkeypatch.setattr(portal, "_portals", [])
-    monkeypatch.setitem(sys.modules, module, types.SimpleNamespace(**{check: lambda _: True}))
-    with pytest.raises(RuntimeError, match=f"{name} has replaced threads"):
+    patches = types.SimpleNamespace(**{check: lambda asked: asked == part})
+    monkeypatch.setitem(sys.modules, module, patches)
+    with pytest.raises(RuntimeError, match=f"{name} has replaced Python's {part}"):
         SyncSessionStorage(MemorySessionStorage()).ready()
+
+
+def test_gevent_that_is_imported_and_has_replaced_nothing_does_no_harm(monkeypatch):
+    patches = types.SimpleNamespace(is_module_patched=lambda _: False)
+    monkeypatch.setitem(sys.modules, "gevent.monkey", patches)
+    portal._refuse_green_threads()
 
 
 TOKEN_METHODS = [
@@ -269,3 +380,21 @@ def test_an_access_token_is_saved_read_refused_and_deleted(tmp_path):
         assert tokens.delete("alpha", only_if="shpat_1") is True
         assert tokens.get("alpha") is None
     facade.disconnect()
+
+
+def test_no_frame_of_the_facade_shows_a_token():
+    tokens = SyncAccessTokenStore(MemorySessionStorage())
+    secret = "shpat_0123456789"
+    calls = [
+        lambda token: tokens.save({"shop": "alpha", "token": token}),
+        lambda token: tokens.get("", refused=token),
+        lambda token: tokens.delete("", only_if=token),
+        lambda token: tokens.get_or_exchange({"id_token": {"token": token}}),
+    ]
+    for call in calls:
+        try:
+            call(secret)
+        except Exception as error:
+            frames = traceback.TracebackException.from_exception(error, capture_locals=True).stack
+        ours = [frame.locals for frame in frames if frame.filename != __file__]
+        assert secret not in str(ours)

@@ -22,13 +22,13 @@ class _Gate:
     def renew(self) -> None:
         self._changed = Condition()
         self._under_way = 0
-        self._is_forking = False
+        self._forks = 0  # several threads may fork at once
 
     @contextmanager
     def statement(self) -> Iterator[None]:
         """Be under way, when no fork is."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._is_forking, _PATIENCE_SECONDS)
+            self._changed.wait_for(lambda: not self._forks, _PATIENCE_SECONDS)
             self._under_way += 1
         try:
             yield
@@ -39,12 +39,12 @@ class _Gate:
 
     def before_fork(self) -> None:
         with self._changed:
-            self._is_forking = True
+            self._forks += 1
             self._changed.wait_for(lambda: not self._under_way, _PATIENCE_SECONDS)
 
     def after_fork(self) -> None:
         with self._changed:
-            self._is_forking = False
+            self._forks -= 1
             self._changed.notify_all()
 
 

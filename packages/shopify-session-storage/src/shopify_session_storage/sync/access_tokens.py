@@ -6,11 +6,12 @@ from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from shopify_session_storage.access_tokens import AccessToken, AccessTokenStore, RefreshDue, Report
+from shopify_session_storage.access_tokens.frames import hides_locals
 from shopify_session_storage.access_tokens.store import Mode
 from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.session import Session
 from shopify_session_storage.storage import SessionStorage
-from shopify_session_storage.sync.portal import portal, seconds_of
+from shopify_session_storage.sync.portal import Portal, portal, seconds_of
 from shopify_session_storage.sync.storage import SyncSessionStorage
 
 _R = TypeVar("_R")
@@ -31,7 +32,8 @@ class SyncAccessTokenStore:
         timeout: How long a call may take, but for those over many shops; None for as long as the
             store's own limits say.
         leases: See :class:`AccessTokenStore`; a storage, or its facade.
-        options: The other options of :class:`AccessTokenStore`.
+        options: The other options of :class:`AccessTokenStore`. Pass no ``http_client`` where
+            processes fork: they would share its connections.
     """
 
     def __init__(
@@ -43,22 +45,26 @@ class SyncAccessTokenStore:
         leases: SessionStorage | SyncSessionStorage | None = None,
         **options: Any,
     ) -> None:
-        self._storage = _wrapped(storage)
+        kept = _wrapped(storage)
+        leases = None if leases is None else _wrapped(leases)
+        self._storages = [kept] if leases is None else [kept, leases]
         self._seconds = seconds_of(timeout)
-        self._tokens = AccessTokenStore(
-            self._storage, app, leases=None if leases is None else _wrapped(leases), **options
-        )
+        self._tokens = AccessTokenStore(kept, app, leases=leases, **options)
+        self._portal: Portal | None = None
 
+    @hides_locals
     def save(self, access_token: object, *, shop: str | None = None) -> Session:
         """See :meth:`AccessTokenStore.save`."""
         return self._run(lambda: self._tokens.save(access_token, shop=shop))
 
+    @hides_locals
     def load(
         self, shop: str, mode: Mode = "offline", user_id: int | str | None = None
     ) -> AccessToken | None:
         """See :meth:`AccessTokenStore.load`."""
         return self._run(lambda: self._tokens.load(shop, mode, user_id))
 
+    @hides_locals
     def delete(
         self,
         shop: str,
@@ -70,10 +76,12 @@ class SyncAccessTokenStore:
         """See :meth:`AccessTokenStore.delete`."""
         return self._run(lambda: self._tokens.delete(shop, mode, user_id, only_if=only_if))
 
+    @hides_locals
     def delete_shop(self, shop: str, installed_before: datetime | None = None) -> None:
         """See :meth:`AccessTokenStore.delete_shop`."""
         return self._run(lambda: self._tokens.delete_shop(shop, installed_before))
 
+    @hides_locals
     def get(
         self,
         shop: str,
@@ -88,6 +96,7 @@ class SyncAccessTokenStore:
             lambda: self._tokens.get(shop, mode, user_id, refused=refused, scopes=scopes)
         )
 
+    @hides_locals
     def get_or_exchange(
         self,
         verified: object,
@@ -109,7 +118,7 @@ class SyncAccessTokenStore:
     ) -> Iterator[RefreshDue]:
         """See :meth:`AccessTokenStore.iter_refresh_due`."""
         found = self._tokens.iter_refresh_due(shops, refresh_token_within=refresh_token_within)
-        return portal().iterate(found, None)
+        return self._here().iterate(found, None)
 
     def keep_warm(
         self,
@@ -119,7 +128,7 @@ class SyncAccessTokenStore:
         per_second: float = 5.0,
     ) -> Report:
         """See :meth:`AccessTokenStore.keep_warm`. It takes as long as it takes."""
-        return portal().run(
+        return self._here().run(
             lambda: self._tokens.keep_warm(
                 shops, refresh_token_within=refresh_token_within, per_second=per_second
             ),
@@ -130,7 +139,7 @@ class SyncAccessTokenStore:
         self, shops: Iterable[str] | None = None, *, per_second: float = 2.0
     ) -> Report:
         """See :meth:`AccessTokenStore.migrate_to_expiring`. It takes as long as it takes."""
-        return portal().run(
+        return self._here().run(
             lambda: self._tokens.migrate_to_expiring(shops, per_second=per_second), None
         )
 
@@ -150,9 +159,16 @@ class SyncAccessTokenStore:
         self.close()
 
     def _run(self, call: Callable[[], Coroutine[Any, Any, _R]]) -> _R:
+        return self._here().run(call, self._seconds)
+
+    def _here(self) -> Portal:
+        """Return this process's portal, which ends refreshes and closes storages in the end."""
         here = portal()
-        here.close_at_exit(self._storage)
-        return here.run(call, self._seconds)
+        if self._portal is not here:
+            closing = (storage.disconnect for storage in self._storages)
+            here.at_exit(self, self._tokens.aclose, *closing)
+            self._portal = here
+        return here
 
 
 def _wrapped(storage: SessionStorage | SyncSessionStorage) -> SessionStorage:

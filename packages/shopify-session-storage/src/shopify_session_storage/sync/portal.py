@@ -5,20 +5,25 @@ import atexit
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from datetime import timedelta
 from typing import Any, Final, TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, finalize
 
 from shopify_session_storage.errors import SessionStorageUnavailableError
 from shopify_session_storage.forking import mutex, this_process
 
 _R = TypeVar("_R")
 
-# How long the end of the process waits until connections are closed.
+Step = Callable[[], Coroutine[Any, Any, None]]
+
+# How long the end of the process waits for what is under way, and until connections are closed.
 _END_SECONDS: Final = 5.0
+
+# What the event loop and the storages need as it is; eventlet calls threading by its other name.
+_NEEDED: Final = ("threading", "thread", "select", "socket", "queue")
 
 
 class Portal:
@@ -27,29 +32,43 @@ class Portal:
     def __init__(self) -> None:
         self.process = this_process()
         self._loop = asyncio.new_event_loop()
-        self._to_close: WeakSet[Any] = WeakSet()
+        self._ended = False
+        self._at_exit: WeakKeyDictionary[object, tuple[Step, ...]] = WeakKeyDictionary()
         self._thread = threading.Thread(
             target=self._serve, name="shopify-session-storage", daemon=True
         )
         self._thread.start()
 
-    def run(self, call: Callable[[], Coroutine[Any, Any, _R]], seconds: float | None) -> _R:
+    def run(
+        self,
+        call: Callable[[], Coroutine[Any, Any, _R]],
+        seconds: float | None,
+        context: Context | None = None,
+    ) -> _R:
         """Return what *call* comes to, on the portal's event loop, in the caller's context.
 
         Raises:
-            RuntimeError: In a thread whose own event loop is running, which would stand still.
+            RuntimeError: In a thread whose own event loop is running, which would stand still; and
+                when the process is about to end.
             SessionStorageUnavailableError: After *seconds*. What has been sent may take effect.
         """
         _refuse_a_running_loop()
+        if self._ended:
+            raise RuntimeError("the process is about to end, and its storages are closed")
         future: Future[_R] = Future()
         tasks: list[asyncio.Task[_R]] = []
-        context = copy_context()
+        context = copy_context() if context is None else context
 
         def begin() -> None:
-            if not future.cancelled():
+            if future.cancelled():
+                return
+            try:
                 task = self._loop.create_task(call(), context=context)
-                tasks.append(task)
-                task.add_done_callback(lambda task: _settle(future, task))
+            except Exception as error:  # what a third party's method raises without being awaited
+                future.set_exception(error)
+                return
+            tasks.append(task)
+            task.add_done_callback(lambda task: _settle(future, task))
 
         def end() -> None:
             for task in tasks:
@@ -59,11 +78,11 @@ class Portal:
         try:
             return future.result(seconds)
         except BaseException as error:
-            if future.done() and not future.cancelled():
-                raise  # what the call came to
             # Not only our own limit: a job queue's, or Ctrl-C, can end the wait at any moment.
-            future.cancel()
-            self._loop.call_soon_threadsafe(end)
+            if future.cancel():
+                self._loop.call_soon_threadsafe(end)
+            elif isinstance(error, TimeoutError):
+                return future.result()  # it came at the last moment, or is what the call came to
             if not isinstance(error, TimeoutError):
                 raise
         raise SessionStorageUnavailableError(f"no answer within {seconds:g} s")
@@ -71,33 +90,44 @@ class Portal:
     def iterate(self, items: AsyncIterator[_R], seconds: float | None) -> Iterator[_R]:
         """Give the items of an async iterator, each when it is asked for."""
         done = object()
+        context = copy_context()  # one for all steps: a generator may set and reset a variable
 
         async def step() -> Any:
             return await anext(items, done)
 
-        while (item := self.run(step, seconds)) is not done:
+        while (item := self.run(step, seconds, context)) is not done:
             yield item
 
-    def close_at_exit(self, closing: object) -> None:
-        """Call the async ``disconnect()`` of *closing* when the process ends."""
-        self._to_close.add(closing)
+    def at_exit(self, owner: object, *steps: Step) -> None:
+        """Take these *steps*, one after the other, when the process ends and *owner* is there."""
+        with mutex():
+            self._at_exit[owner] = steps
 
     def end(self) -> None:
-        """Close what is open, and the event loop."""
+        """Take the steps of all owners, and close the event loop."""
+        with mutex():
+            owners = list(self._at_exit.values())
 
-        async def close_all() -> None:
-            for closing in list(self._to_close):
+        async def take(steps: tuple[Step, ...]) -> None:
+            for step in steps:
                 with suppress(Exception):  # nobody is there any more who could act on it
-                    await closing.disconnect()
+                    await step()
+
+        async def take_all() -> None:
+            await asyncio.gather(*map(take, owners))
 
         with suppress(Exception):
-            self.run(close_all, _END_SECONDS)
+            self.run(take_all, _END_SECONDS)
+        self._ended = True
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(_END_SECONDS)
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._loop.run_forever()
+        while not self._ended:
+            # A callback of the user's that calls sys.exit() ends its own caller, nobody else.
+            with suppress(SystemExit):
+                self._loop.run_forever()
         self._loop.close()
 
 
@@ -108,8 +138,8 @@ def portal() -> Portal:
     """Return the portal of this process, made on first use and made anew after a fork.
 
     Raises:
-        RuntimeError: Where threads are replaced by gevent or eventlet: there is no thread in which
-            an event loop could run.
+        RuntimeError: Where gevent or eventlet have replaced threads, or what an event loop waits
+            with.
     """
     if _portals and _portals[-1].process is this_process():
         return _portals[-1]
@@ -121,10 +151,15 @@ def portal() -> Portal:
         return _portals[-1]
 
 
-@atexit.register
 def _end() -> None:
     if _portals and _portals[-1].process is this_process():
         _portals[-1].end()
+
+
+# The first finalizer of a process registers all of them to be run at its end. They drop connections
+# that nobody has closed, so ours is registered after them, and is run before.
+finalize(_end, int)
+atexit.register(_end)
 
 
 def seconds_of(timeout: timedelta | None) -> float | None:
@@ -144,13 +179,13 @@ def seconds_of(timeout: timedelta | None) -> float | None:
 
 
 def _settle(future: "Future[_R]", task: "asyncio.Task[_R]") -> None:
-    if task.cancelled():
-        future.cancel()
-    elif (error := task.exception()) is not None:
-        if not future.cancelled():
+    with suppress(InvalidStateError):  # its caller gives up at any moment
+        if task.cancelled():
+            future.cancel()
+        elif (error := task.exception()) is not None:
             future.set_exception(error)
-    elif not future.cancelled():
-        future.set_result(task.result())
+        else:
+            future.set_result(task.result())
 
 
 def _refuse_a_running_loop() -> None:
@@ -165,13 +200,14 @@ def _refuse_a_running_loop() -> None:
 
 
 def _refuse_green_threads() -> None:
-    for name, module in (("gevent", "gevent.monkey"), ("eventlet", "eventlet.patcher")):
+    for name, module, check in (
+        ("gevent", "gevent.monkey", "is_module_patched"),
+        ("eventlet", "eventlet.patcher", "is_monkey_patched"),
+    ):
         patches = sys.modules.get(module)
-        if patches is None:
-            continue
-        check = getattr(patches, "is_module_patched" if name == "gevent" else "is_monkey_patched")
-        if check("threading" if name == "gevent" else "thread"):
-            raise RuntimeError(
-                f"{name} has replaced threads, so that there is none for an event loop; "
-                "use workers with real threads"
-            )
+        for part in () if patches is None else _NEEDED:
+            if getattr(patches, check)(part):
+                raise RuntimeError(
+                    f"{name} has replaced Python's {part}, so that no event loop can run in a "
+                    "thread of its own; use workers with real threads"
+                )

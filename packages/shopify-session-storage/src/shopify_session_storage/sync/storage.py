@@ -9,7 +9,7 @@ from shopify_session_storage.pages import SessionPage
 from shopify_session_storage.retention import PurgeReport
 from shopify_session_storage.session import Session
 from shopify_session_storage.storage import Level, SessionStorage
-from shopify_session_storage.sync.portal import portal, seconds_of
+from shopify_session_storage.sync.portal import Portal, portal, seconds_of
 
 _R = TypeVar("_R")
 
@@ -40,6 +40,7 @@ class SyncSessionStorage:
             raise TypeError(f"storage must be a SessionStorage, not {type(storage).__name__}")
         self._storage = storage
         self._seconds = seconds_of(timeout)
+        self._portal: Portal | None = None
 
     def __repr__(self) -> str:
         return f"SyncSessionStorage({self._storage!r})"
@@ -82,7 +83,7 @@ class SyncSessionStorage:
     def scan_sessions(self, *, after: str | None = None, batch: int = 500) -> Iterator[SessionPage]:
         """See :meth:`SessionStorage.scan_sessions`."""
         pages = self._storage.scan_sessions(after=after, batch=batch)
-        return portal().iterate(pages, self._seconds)
+        return self._here().iterate(pages, self._seconds)
 
     def purge_expired(
         self,
@@ -93,7 +94,7 @@ class SyncSessionStorage:
         dry_run: bool = False,
     ) -> PurgeReport:
         """See :meth:`SessionStorage.purge_expired`. It takes as long as it takes."""
-        return portal().run(
+        return self._here().run(
             lambda: self._storage.purge_expired(
                 before=before, offline=offline, batch=batch, dry_run=dry_run
             ),
@@ -141,6 +142,12 @@ class SyncSessionStorage:
         self.disconnect()
 
     def _run(self, call: Callable[[], Coroutine[Any, Any, _R]]) -> _R:
+        return self._here().run(call, self._seconds)
+
+    def _here(self) -> Portal:
+        """Return this process's portal, which closes the storage in the end."""
         here = portal()
-        here.close_at_exit(self._storage)
-        return here.run(call, self._seconds)
+        if self._portal is not here:
+            here.at_exit(self, self._storage.disconnect)
+            self._portal = here
+        return here

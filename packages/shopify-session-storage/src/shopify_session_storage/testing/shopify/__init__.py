@@ -9,8 +9,8 @@
 Clients need httpx, which Shopify's package brings.
 """
 
-from shopify_session_storage.testing.shopify.clients import client_for, sync_client_for
+from shopify_session_storage.testing.shopify.clients import client_for, shops_at, sync_client_for
 from shopify_session_storage.testing.shopify.fake import FakeShopify
 from shopify_session_storage.testing.shopify.server import Fault
 
-__all__ = ["FakeShopify", "Fault", "client_for", "sync_client_for"]
+__all__ = ["FakeShopify", "Fault", "client_for", "shops_at", "sync_client_for"]

@@ -1,6 +1,9 @@
 """HTTP clients for which every shop is at one local server."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 if TYPE_CHECKING:
     import httpx
@@ -32,6 +35,38 @@ def sync_client_for(url: str) -> "httpx.Client":
             return super().handle_request(request)
 
     return httpx.Client(transport=Transport(verify=False))
+
+
+@contextmanager
+def shops_at(url: str) -> Iterator[None]:
+    """Let every request of this process to a shop, by httpx, go to the server at *url*.
+
+    For tests of a whole app, whose clients are those that Shopify's package makes.
+    """
+    import httpx
+
+    send, send_async = (
+        httpx.HTTPTransport.handle_request,
+        httpx.AsyncHTTPTransport.handle_async_request,
+    )
+
+    def sends(transport: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        if request.url.host.endswith(".myshopify.com"):
+            request.url = _there(request.url, url)
+        return send(transport, request)
+
+    async def sends_async(
+        transport: httpx.AsyncHTTPTransport, request: httpx.Request
+    ) -> httpx.Response:
+        if request.url.host.endswith(".myshopify.com"):
+            request.url = _there(request.url, url)
+        return await send_async(transport, request)
+
+    with (
+        patch.object(httpx.HTTPTransport, "handle_request", sends),
+        patch.object(httpx.AsyncHTTPTransport, "handle_async_request", sends_async),
+    ):
+        yield
 
 
 def _there(asked: "httpx.URL", url: str) -> "httpx.URL":
