@@ -4,12 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import aiomysql
 import pytest
 import pytest_asyncio
 from servers.discovery import free_port
 from servers.foreign import SHOP, SqlForeignTables
 from servers.foreign_tables import create_table
-from servers.mysql import url_of
+from servers.mysql import options_of, url_of
 from shopify_session_storage import InvalidSessionError, MigrationError, SessionStorageError
 from shopify_session_storage.testing import SessionStorageBattery
 from shopify_session_storage.testing.differences import (
@@ -171,11 +172,12 @@ async def test_types_of_dates(database_url, type):
 @pytest.mark.asyncio
 async def test_pool_that_would_cut_values(database_url):
     await run_sql(database_url, create_table("mysql", "prisma"))
-    options = {"layout": "prisma", "pool_options": {"init_command": "SET SESSION sql_mode = ''"}}
-    storage = MySQLSessionStorage(database_url, on_error="raise", **options)
-    with pytest.raises(MigrationError, match="STRICT_ALL_TABLES"):
-        await storage.ready()
-    await storage.disconnect()
+    options = {"autocommit": True, "init_command": "SET SESSION sql_mode = ''"}
+    async with aiomysql.create_pool(**options_of(database_url), **options) as pool:
+        storage = MySQLSessionStorage(pool, layout="prisma", on_error="raise")
+        with pytest.raises(MigrationError, match="STRICT_ALL_TABLES"):
+            await storage.ready()
+        await storage.disconnect()
 
 
 @pytest.mark.asyncio
