@@ -118,7 +118,11 @@ def read_stored(read: Callable[[_Stored], Session], stored: _Stored, id: object 
         reason = str(error)
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         reason = type(error).__name__
-    raise CorruptSessionError(f"stored session {id!r} cannot be read: {reason}")
+    raise CorruptSessionError(f"stored session {id!r} cannot be read: {reason}", id=_text(id))
+
+
+def _text(id: object) -> str | None:
+    return id if isinstance(id, str) else None
 
 
 def session_from_values(
@@ -252,5 +256,7 @@ def read_session_json(text: str | bytes, id: object = None) -> Session:
     except (ValueError, RecursionError):  # a JSONDecodeError holds the text
         entries = None
     if not isinstance(entries, list):
-        raise CorruptSessionError(f"stored session {id!r} cannot be read: it is no JSON array")
+        raise CorruptSessionError(
+            f"stored session {id!r} cannot be read: it is no JSON array", id=_text(id)
+        )
     return read_property_array(entries, id)
