@@ -40,7 +40,8 @@ class StorageCall:
         backend: Its backend, such as ``"postgresql"``.
         operation: ``"load"``, ``"store"``, ``"delete"``, ``"find"``, ``"compare_and_store"``,
             ``"compare_and_delete"``, ``"scan"`` for each page, ``"acquire_lease"``,
-            ``"release_lease"``, ``"ready"`` or ``"migration_sql"``; ``"purge"`` for what a purge
+            ``"release_lease"``, ``"ready"``, ``"migration_sql"``, ``"look"`` for what the command
+            ``shopify-sessions`` looks at; ``"purge"`` for what a purge
             does beside scans and deletes.
         outcome: ``"ok"``; ``"miss"``: nothing is stored; ``"lost"``: a comparison or a lease that
             somebody else has won; ``"corrupt"``: what is stored cannot be read; ``"failed"``, also

@@ -28,7 +28,7 @@ async def missing_columns(storage: SqlTables) -> list[str] | None:
     await storage.ready()
     if not storage._layout.owned:
         return []  # it has been looked at, and fits
-    with storage._raising("look at the tables"):
+    with storage._raising("look", "look at the tables"):
         async with storage._connection() as connection:
             existing = await storage._columns(connection)
     if not existing:

@@ -58,7 +58,7 @@ async def version_of(storage: SqlTables) -> str:
     query = _VERSIONS.get(storage.backend)
     if query is None:
         return ""
-    with storage._raising("ask for the version"):
+    with storage._raising("look", "ask for the version"):
         async with storage._connection() as connection:
             rows = await connection.fetch(query)
     return f"{storage.backend} {rows[0][0]}"
@@ -80,7 +80,7 @@ def _due(sql: str, remedy: str) -> Iterator[Finding]:
 
 
 async def _clock(storage: SqlTables) -> Finding:
-    with storage._raising("ask for the time"):
+    with storage._raising("look", "ask for the time"):
         async with storage._connection() as connection:
             before = time.time()
             rows = await connection.fetch(f"SELECT {storage.dialect.now}")
