@@ -1,0 +1,103 @@
+"""Further backends: tables that an app defines for Shopify's packages for Prisma and Drizzle."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import servers.mysql
+import servers.postgresql
+from servers.discovery import Server
+from shopify_session_storage import BaseSessionStorage, open_session_storage
+
+from interop.backends import Backend, Space
+from interop.databases import DATABASES
+from interop.packages import HERE
+from interop.prisma_cli import Provider
+
+Layout = Literal["prisma", "drizzle"]
+
+# By the kind of database: its server, what ours work with, and what the JavaScript side does.
+_SERVERS: dict[Provider, Server | None] = {
+    "sqlite": None,
+    "postgresql": servers.postgresql.POSTGRESQL,
+    "mysql": servers.mysql.MYSQL,
+}
+_PYTHON_DRIVERS = {"sqlite": "aiosqlite", "postgresql": "asyncpg", "mysql": "aiomysql"}
+_DRIVERS: dict[tuple[Layout, Provider], tuple[str, ...]] = {
+    ("prisma", "sqlite"): ("@prisma/client", "@prisma/adapter-libsql", "@libsql/client"),
+    ("prisma", "postgresql"): ("@prisma/client", "@prisma/adapter-pg"),
+    ("prisma", "mysql"): ("@prisma/client", "@prisma/adapter-mariadb"),
+    ("drizzle", "sqlite"): ("drizzle-orm", "@libsql/client"),
+    ("drizzle", "postgresql"): ("drizzle-orm", "pg"),
+    ("drizzle", "mysql"): ("drizzle-orm", "mysql2"),
+}
+
+
+def tables_sql(layout: Layout, provider: Provider) -> str:
+    """Return the SQL that makes the tables of the schemas in ``prisma`` or ``drizzle``."""
+    return (HERE / layout / f"{provider}.sql").read_text(encoding="utf-8")
+
+
+def app_space(
+    layout: Layout, provider: Provider, **javascript: Any
+) -> Callable[[str, Path], AbstractAsyncContextManager[Space]]:
+    """Return what makes a database with the tables of the app.
+
+    Args:
+        layout: Whose they are.
+        provider: The kind of database.
+        javascript: Further options of the official adapter.
+    """
+
+    @asynccontextmanager
+    async def space(server_url: str, directory: Path) -> AsyncIterator[Space]:
+        async with DATABASES[provider](server_url, directory) as database:
+            await database.run(tables_sql(layout, provider))
+
+            def python(**options: Any) -> BaseSessionStorage:
+                storage = open_session_storage(
+                    database.url, layout=layout, on_error="raise", **options
+                )
+                assert isinstance(storage, BaseSessionStorage)
+                return storage
+
+            options = {"provider": provider, "url": database.javascript_url, **javascript}
+            yield Space(python, options, database=database)
+
+    return space
+
+
+def _backend(
+    name: str, layout: Layout, provider: Provider, *, latest: datetime | None = None, **options: Any
+) -> Backend:
+    return Backend(
+        name,
+        _SERVERS[provider],
+        app_space(layout, provider, **options),
+        _DRIVERS[layout, provider],
+        (_PYTHON_DRIVERS[provider],),
+        either_creates=False,  # only the app does
+        package=provider,
+        adapter=layout,
+        latest=latest,
+    )
+
+
+# What a column of the type timestamp of MySQL holds.
+_LAST_TIMESTAMP = datetime(2038, 1, 19, 3, 14, 7, tzinfo=UTC)
+
+SESSION = {"model": "session"}
+
+APP_TABLES = (
+    _backend("prisma sqlite", "prisma", "sqlite", model="session", timestampFormat="iso8601"),
+    _backend(
+        "prisma sqlite ms", "prisma", "sqlite", model="session", timestampFormat="unixepoch-ms"
+    ),
+    _backend("prisma postgresql", "prisma", "postgresql", model="session"),
+    _backend("prisma mysql", "prisma", "mysql", model="session"),
+    _backend("drizzle sqlite", "drizzle", "sqlite"),
+    _backend("drizzle postgresql", "drizzle", "postgresql"),
+    _backend("drizzle mysql", "drizzle", "mysql", latest=_LAST_TIMESTAMP),
+)
