@@ -46,12 +46,14 @@ class Address:
         tls: How to encrypt; None if it does not say.
         limit: How many connections there may be; None if it does not say.
         seconds: How long a statement may take; None if it does not say.
+        layout: Whose table it is; None if it does not say.
     """
 
     options: dict[str, Any] = field(repr=False)  # the password is one
     tls: Tls | None = None
     limit: int | None = None
     seconds: float | None = None
+    layout: str | None = None
 
 
 def parse_url(url: str) -> Address:
@@ -116,8 +118,9 @@ def _with_parameters(options: dict[str, Any], query: str) -> Address:
     for name in ("read_timeout", "readTimeout", "write_timeout", "writeTimeout"):
         seconds = parameters.seconds(name) or seconds
     parameters.accept(*_MEANINGLESS)
+    layout = parameters.text("layout")
     parameters.finish()
-    return Address(options, tls, limit, seconds or None)
+    return Address(options, tls, limit, seconds or None, layout)
 
 
 def _seconds(parameters: UrlParameters, name: str, name_in_milliseconds: str) -> float | None:

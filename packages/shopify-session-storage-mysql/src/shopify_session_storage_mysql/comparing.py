@@ -24,31 +24,33 @@ class MySQLComparing(MySQLOperations):
     def _build_comparisons(self, columns: Sequence[str]) -> None:
         super()._build_comparisons(columns)
         self._insert_new = f"{self._insert}VALUES {self.dialect.placeholders(len(columns))}"
-        tokens = [
-            self.dialect.is_same(self.dialect.identifier(name), "%s")
-            for name in ("accessToken", "refreshToken")
-        ]
+        tokens = [self.dialect.is_same(token, "%s") for token in self._tokens()]
         self._has_tokens = " AND ".join([f"{self._id} = %s", *tokens])
 
     def _build_leases(self) -> None:
         super()._build_leases()
         now = self.dialect.now
+        holds, is_holder = "holder = VALUES(holder)", "holder = %s"
+        if not self._layout.owned:  # whose collation may take two holders for one
+            holds = self.dialect.is_same("holder", "VALUES(holder)")
+            is_holder = self.dialect.is_same("holder", "%s")
+            self._release = self._release.replace("holder = %s", is_holder)
         # Right whether the second assignment sees the new holder, as on MySQL, or the old one. A
         # lease that is renewed within a millisecond ends one later, so that its row changes.
         self._acquire = (
             f"INSERT INTO {self._quoted_leases} (name, holder, expires) "
             f"VALUES (%s, %s, {now} + %s) ON DUPLICATE KEY UPDATE "
-            f"holder = IF(holder = VALUES(holder) OR expires <= {now}, VALUES(holder), holder), "
-            f"expires = IF(holder = VALUES(holder) OR expires <= {now}, "
+            f"holder = IF({holds} OR expires <= {now}, VALUES(holder), holder), "
+            f"expires = IF({holds} OR expires <= {now}, "
             "VALUES(expires) + (VALUES(expires) = expires), expires)"
         )
-        self._holds = f"SELECT 1 FROM {self._quoted_leases} WHERE name = %s AND holder = %s"
+        self._holds = f"SELECT 1 FROM {self._quoted_leases} WHERE name = %s AND {is_holder}"
 
     async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
         row = self._to_row(session)
         if expected is None:
             return await self._insert_if_new(session, row)
-        tokens = (expected.access_token, expected.refresh_token)
+        tokens = self._mapping.tokens(expected)
         has_tokens = (session.id, *tokens)
         exactly = () if self._tells_keys_apart else (session.id,)
         while True:
@@ -56,11 +58,11 @@ class MySQLComparing(MySQLOperations):
             done = await self._write(self._replace, parameters)
             if done.affected:
                 return True
-            if done.found is not None or tokens != (session.access_token, session.refresh_token):
+            if done.found is not None or tokens != self._mapping.tokens(session):
                 return bool(done.found)
             # Either there are other tokens, or all of it is there already.
             stored = await self._load_one(session.id)
-            if stored is None or tokens != (stored.access_token, stored.refresh_token):
+            if stored is None or tokens != self._mapping.tokens(stored):
                 return False
             if self._to_row(stored) == row:
                 return True
@@ -84,9 +86,7 @@ class MySQLComparing(MySQLOperations):
     async def _compare_and_delete(self, expected: Sequence[Session]) -> Iterable[str]:
         conditions = " OR ".join([f"({self._has_tokens})"] * len(expected))
         values = [
-            value
-            for session in expected
-            for value in (session.id, session.access_token, session.refresh_token)
+            value for session in expected for value in (session.id, *self._mapping.tokens(session))
         ]
         ids = [session.id for session in expected]
         if not self._tells_keys_apart:

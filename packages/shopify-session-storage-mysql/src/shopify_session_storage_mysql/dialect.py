@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from shopify_session_storage import Dialect
+from shopify_session_storage import DIGITS, Dialect
 
 
 class _MySQLDialect(Dialect):
@@ -18,7 +18,7 @@ DIALECT: Final = _MySQLDialect(
     text_type="mediumtext CHARACTER SET utf8mb4",
     integer_type="bigint",
     boolean_type="tinyint",
-    upsert="ON DUPLICATE KEY UPDATE",
+    upsert=lambda key: "ON DUPLICATE KEY UPDATE",
     inserted=lambda column: f"VALUES({column})",
     # The columns of tokens have a collation that may ignore case, and in an old table a character
     # set of their own.
@@ -31,6 +31,7 @@ DIALECT: Final = _MySQLDialect(
     refresh_token_expires_unit=1000,
     max_identifier_length=64,
     ignores_column_case=True,
+    encodings=DIGITS,
     table_options=" ENGINE=InnoDB ROW_FORMAT=DYNAMIC DEFAULT CHARACTER SET utf8mb4",
     javascript_migrations=(
         "migrateScopeFieldToVarchar1024",

@@ -43,7 +43,8 @@ MEANINGS: Final = {
     1045: Meaning("ER_ACCESS_DENIED_ERROR", UNAVAILABLE, "wrong user or password"),
     1047: Meaning("ER_UNKNOWN_COM_ERROR", LOST, "the node is not a member of its cluster"),
     1048: Meaning("ER_BAD_NULL_ERROR", DATA,
-                  "for id: the table's old collation takes it for another id that is stored"),
+                  "the table's collation takes the id for another one that is stored, or a value "
+                  "that must be unique there is another session's"),
     1049: Meaning("ER_BAD_DB_ERROR", UNAVAILABLE, "no such database"),
     1050: Meaning("ER_TABLE_EXISTS_ERROR", UNAVAILABLE, "another program was faster to create it"),
     1053: Meaning("ER_SERVER_SHUTDOWN", LOST, "the server is shutting down"),

@@ -14,20 +14,19 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import aiomysql
-from shopify_session_storage import COLUMNS, MigrationError, SqlConnection, SqlSessionStorage
+from shopify_session_storage import COLUMNS, MigrationError, SqlConnection
 
 from shopify_session_storage_mysql import errors, statements
 from shopify_session_storage_mysql.connections import OwnPool, UsersPool
-from shopify_session_storage_mysql.dialect import DIALECT
 from shopify_session_storage_mysql.errors import code_of
-from shopify_session_storage_mysql.layout import (
-    EXACT_COLLATIONS,
+from shopify_session_storage_mysql.existing import (
     KEYS,
     Indexes,
     missing_columns,
     narrow_columns,
     widened,
 )
+from shopify_session_storage_mysql.layouts import MySQLForeignTables
 from shopify_session_storage_mysql.statements import literal
 
 # Of a table with fewer rows a rewrite takes a moment.
@@ -60,16 +59,12 @@ class _Pending:
         return bool(self.rewrites) or self.moves_users
 
 
-class MySQLTables(SqlSessionStorage):
+class MySQLTables(MySQLForeignTables):
     """The tables of a storage in MySQL or MariaDB."""
 
-    dialect = DIALECT
     _rewrite_large_tables = False
     _pool: OwnPool | UsersPool | None = None
-    _collation = EXACT_COLLATIONS[0]
     _database = ""
-    _is_strict = True
-    _tells_keys_apart = True
     # What somebody has to decide about, and whether that has been said.
     _deferred = _Pending()
     _has_warned = False
@@ -77,6 +72,8 @@ class MySQLTables(SqlSessionStorage):
     async def _open(self) -> None:
         self._deferred = _Pending()
         await super()._open()
+        if not self._layout.owned:
+            return
         deferred = self._deferred
         self._tells_keys_apart = not any(
             self.dialect.identifier(name) in clause for name in KEYS for clause in deferred.rewrites
@@ -131,6 +128,8 @@ class MySQLTables(SqlSessionStorage):
 
     async def _planned_sql(self, connection: SqlConnection) -> str:
         planned = await super()._planned_sql(connection)
+        if not self._layout.owned:
+            return planned
         return planned.replace("%%", "%") + _script(self._statements_of(self._deferred))
 
     def _upgrade_name(self) -> str:
@@ -147,9 +146,6 @@ class MySQLTables(SqlSessionStorage):
             return False
         pending = await self._pending(connection, existing)
         return pending == _Pending() and await self._migrator(connection).is_up_to_date()
-
-    def _key_type(self) -> str:
-        return f"{super()._key_type()} CHARACTER SET utf8mb4 COLLATE {self._collation}"
 
     async def _upgrade_table(self, connection: SqlConnection, existing: dict[str, str]) -> None:
         if not any(existing.values()):  # it has just been created
@@ -216,7 +212,7 @@ class MySQLTables(SqlSessionStorage):
             MigrationError: If the table lacks what we must not add.
         """
         indexes = await self._indexes(connection)
-        if not indexes.has_unique_id():
+        if not indexes.has_unique("id"):
             raise MigrationError(
                 f"mysql: the table {self._table} has no primary key, so that a session could be "
                 "there twice; it may be a copy. Have somebody look for ids that are there twice, "
@@ -226,7 +222,7 @@ class MySQLTables(SqlSessionStorage):
             f"ADD COLUMN {self._column_definition(name)}"
             for name in missing_columns(existing, COLUMNS)
         ]
-        if not indexes.has_shop():
+        if not indexes.has("shop"):
             additions.append(self._add_index(indexes))
         rewrites = []
         narrow = narrow_columns(existing, COLUMNS)
@@ -256,9 +252,6 @@ class MySQLTables(SqlSessionStorage):
         if indexes is not None:
             name = indexes.free_name(name)
         return f"ADD INDEX {self.dialect.identifier(name)} (`shop`)"
-
-    async def _indexes(self, connection: SqlConnection) -> Indexes:
-        return Indexes(await connection.fetch(f"SHOW INDEX FROM {self._quoted}"))
 
 
 class _Connection:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from shopify_session_storage import COLUMNS, CorruptSessionError, Session, SessionPage
+from shopify_session_storage import CorruptSessionError, Session, SessionPage
 
 from shopify_session_storage_mysql import statements
 from shopify_session_storage_mysql.migrations import MySQLTables
@@ -39,14 +39,16 @@ class MySQLOperations(MySQLTables):
 
     def _build_statements(self) -> None:
         super()._build_statements()
-        columns = ", ".join(map(self.dialect.identifier, COLUMNS))
-        self._select_all = f"SELECT JSON_ARRAY({columns}) FROM {self._quoted}"
+        self._select_all = f"SELECT JSON_ARRAY({self._columns_list}) FROM {self._quoted}"
         self._select = f"{self._select_all} WHERE "
-        if not self._tells_keys_apart:
-            # What would overwrite somebody else's session is an error, in any strict mode.
+        if not (self._tells_keys_apart and self._layout.owned):
+            # What would overwrite somebody else's session is an error, in any strict mode. A table
+            # of another program may have further unique indexes.
             same = f"{self._exact(self._id)} = {self._exact(self.dialect.inserted(self._id))}"
-            guard = f" {self._id} = IF({same}, {self._id}, NULL),"
-            self._update = self._update.replace(self.dialect.upsert, self.dialect.upsert + guard, 1)
+            upsert = self.dialect.upsert(self._id)
+            guarded = f"{upsert} {self._id} = IF({same}, {self._id}, NULL),"
+            self._update = self._update.replace(upsert, guarded, 1)
+        if not self._tells_keys_apart:
             self._replace += f" AND {self._exact(self._id)} = %s"
 
     def _exact(self, column: str) -> str:

@@ -1,12 +1,13 @@
-"""Sessions in MySQL or MariaDB, in the layout of Shopify's official JavaScript adapter."""
+"""Sessions in MySQL or MariaDB."""
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import aiomysql
 from shopify_session_storage import (
     DEFAULT_TIMEOUT,
+    LayoutName,
     MigrationError,
     OnError,
     RdbmsSessionStorageMigratorOptions,
@@ -19,7 +20,7 @@ from shopify_session_storage_mysql import connections, errors, statements
 from shopify_session_storage_mysql.addresses import Address, checked_options, parse_url
 from shopify_session_storage_mysql.comparing import MySQLComparing
 from shopify_session_storage_mysql.connections import OwnPool, UsersPool
-from shopify_session_storage_mysql.layout import EXACT_COLLATIONS
+from shopify_session_storage_mysql.existing import EXACT_COLLATIONS
 from shopify_session_storage_mysql.statements import literal
 from shopify_session_storage_mysql.tls import Tls
 
@@ -36,7 +37,13 @@ class MySQLSessionStorage(MySQLComparing):
         url: ``mysql://user:password@host:port/database``, with parameters in the words of MySQL's
             clients, Prisma, JDBC, Node and the usual hosts; or an aiomysql pool, which is used as
             it is and never closed.
-        session_table_name: Name of the table; created if it does not exist.
+        session_table_name: Name of the table; without one ``shopify_sessions``, which is created
+            if it does not exist, or what the layout's own adapter calls it.
+        layout: Whose table it is: ``"shopify"``, or ``"prisma"`` or ``"drizzle"`` for one that
+            Prisma or Drizzle has made. That one is used as it is, and nothing is created.
+        column_names: What the columns of such a table are called, such as
+            ``{"accessToken": "token"}``, where it is not the name in another spelling.
+        leases_table_name: Name of the table of leases.
         connection_pool_limit: How many connections there may be at once, at least 1.
         pool_options: Options of ``aiomysql.connect()`` such as ``ssl`` (an ``ssl.SSLContext``),
             ``unix_socket`` or ``connect_timeout`` (seconds; 15), and ``pool_recycle``, the
@@ -50,8 +57,8 @@ class MySQLSessionStorage(MySQLComparing):
 
     Raises:
         TypeError: If an argument is of another type.
-        ValueError: If the URL is not a MySQL URL, a name is not usable, or there are options that
-            contradict each other.
+        ValueError: If the URL is not a MySQL URL, there is no such layout, a name is not usable,
+            or there are options that contradict each other.
     """
 
     backend = "mysql"
@@ -62,7 +69,10 @@ class MySQLSessionStorage(MySQLComparing):
         self,
         url: str | aiomysql.Pool,
         *,
-        session_table_name: str = "shopify_sessions",
+        session_table_name: str | None = None,
+        layout: LayoutName = "shopify",
+        column_names: Mapping[str, str] | None = None,
+        leases_table_name: str | None = None,
         connection_pool_limit: int = _DEFAULT_LIMIT,
         pool_options: Mapping[str, Any] | None = None,
         migrator_options: RdbmsSessionStorageMigratorOptions | None = None,
@@ -78,6 +88,8 @@ class MySQLSessionStorage(MySQLComparing):
             self._injected = url
         elif isinstance(url, str):
             self._address = parse_url(url)
+            if layout == "shopify":
+                layout = cast("LayoutName", self._address.layout or layout)
         else:
             raise TypeError(
                 "url must be a str or an aiomysql.Pool (what awaiting aiomysql.create_pool() "
@@ -96,6 +108,9 @@ class MySQLSessionStorage(MySQLComparing):
         self._rewrite_large_tables = rewrite_large_tables
         super().__init__(
             session_table_name=session_table_name,
+            layout=layout,
+            column_names=column_names,
+            leases_table_name=leases_table_name,
             migrator_options=migrator_options,
             on_error=on_error,
             timeout=timeout,

@@ -72,12 +72,14 @@ class Address:
         dsn: The URL for asyncpg, with the parameters that it knows.
         where: Hosts and database, for people.
         schema: The schema of the tables.
+        layout: Whose table it is; None if the URL does not say.
         pool_options: Options of ``asyncpg.create_pool()``.
     """
 
     dsn: str = field(repr=False)
     where: str
     schema: str | None
+    layout: str | None
     pool_options: dict[str, Any] = field(repr=False)
 
 
@@ -102,6 +104,7 @@ def read_address(url: str) -> Address:
     parameters = UrlParameters("PostgreSQL", parts.query)
     passed_on, options = _read_parameters(parameters)
     schema = parameters.text("schema", "currentSchema")
+    layout = parameters.text("layout")
     parameters.finish()
     database = parts.path if len(parts.path) > 1 else f"/{passed_on.get('dbname', '')}"
     where = ",".join(_without_port(one) for one in (hosts or passed_on.get("host", "")).split(","))
@@ -109,6 +112,7 @@ def read_address(url: str) -> Address:
         dsn=urlunsplit(parts._replace(query=urlencode(passed_on))),
         where=where + database,
         schema=schema,
+        layout=layout,
         pool_options=options,
     )
 

@@ -63,6 +63,8 @@ class PostgreSQLMigrations(PostgreSQLTables):
             await super()._open()
         except asyncpg.LockNotAvailableError as error:
             busy = error
+        if not self._layout.owned:
+            return
         async with self._connection() as connection:
             columns = await self._existing_columns(connection)
             steps = await self._steps(connection, columns)
@@ -145,6 +147,8 @@ class PostgreSQLMigrations(PostgreSQLTables):
 
     async def _planned_sql(self, connection: SqlConnection) -> str:
         sql = await super()._planned_sql(connection)
+        if not self._layout.owned:
+            return sql
         steps = await self._steps(connection, await self._existing_columns(connection))
         if sql or not (steps.large and (steps.rewriting or steps.online)):
             return sql

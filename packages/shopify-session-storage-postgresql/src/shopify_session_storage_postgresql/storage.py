@@ -1,14 +1,15 @@
-"""Sessions in a PostgreSQL database, in the layout of Shopify's official JavaScript adapter."""
+"""Sessions in a PostgreSQL database."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import asyncpg
 from shopify_session_storage import (
-    COLUMNS,
     Dialect,
+    Kind,
+    LayoutName,
     OnError,
     RdbmsSessionStorageMigratorOptions,
     Session,
@@ -28,22 +29,13 @@ from shopify_session_storage_postgresql.errors import (
 )
 from shopify_session_storage_postgresql.migrations import PostgreSQLMigrations
 
-# Many rows travel as one array of text for each column, whatever the column's type: asyncpg knows
-# that array's type by itself, and would ask the server for others on each new connection.
-_TYPES: Final = {
-    "isOnline": "boolean",
-    "expires": "bigint",
-    "refreshTokenExpires": "bigint",
-    "userId": "bigint",
-    "emailVerified": "boolean",
-    "accountOwner": "boolean",
-    "collaborator": "boolean",
+_CASTS: Final = {
+    Kind.TEXT: "text",
+    Kind.INTEGER: "bigint",
+    Kind.BOOLEAN: "boolean",
+    Kind.TIMESTAMP: "timestamp",
+    Kind.TIMESTAMP_WITH_ZONE: "timestamptz",
 }
-_UNNEST: Final = "SELECT {} FROM unnest({}) AS new ({})".format(
-    ", ".join(f"c{n}::{_TYPES.get(name, 'text')}" for n, name in enumerate(COLUMNS)),
-    ", ".join(f"${n}::text[]" for n in range(1, len(COLUMNS) + 1)),
-    ", ".join(f"c{n}" for n in range(len(COLUMNS))),
-)
 
 
 class PostgreSQLSessionStorage(PostgreSQLMigrations):
@@ -57,7 +49,13 @@ class PostgreSQLSessionStorage(PostgreSQLMigrations):
         url: ``postgresql://user:password@host:port/database``, with several hosts if need be and
             the parameters of libpq, of Prisma and of hosts, and ``schema``; or an asyncpg pool,
             which is used as it is and never closed.
-        session_table_name: Name of the table; created if it does not exist.
+        session_table_name: Name of the table; without one ``shopify_sessions``, which is created
+            if it does not exist, or what the layout's own adapter calls it.
+        layout: Whose table it is: ``"shopify"``, or ``"prisma"`` or ``"drizzle"`` for one that
+            Prisma or Drizzle has made. That one is used as it is, and nothing is created.
+        column_names: What the columns of such a table are called, such as
+            ``{"accessToken": "token"}``, where it is not the name in another spelling.
+        leases_table_name: Name of the table of leases.
         schema: Schema of the tables, created if it does not exist; without one, the first of the
             connection's search path.
         pool_options: Options of ``asyncpg.create_pool()``, such as ``max_size``.
@@ -69,8 +67,8 @@ class PostgreSQLSessionStorage(PostgreSQLMigrations):
 
     Raises:
         TypeError: If an argument is of another type.
-        ValueError: If the URL cannot be used or has an unknown parameter, a name is not usable, or
-            there are pool options for a pool of your own.
+        ValueError: If the URL cannot be used or has an unknown parameter, there is no such layout,
+            a name is not usable, or there are pool options for a pool of your own.
     """
 
     backend = "postgresql"
@@ -83,7 +81,7 @@ class PostgreSQLSessionStorage(PostgreSQLMigrations):
         text_type="text",
         integer_type="bigint",
         boolean_type="boolean",
-        upsert='ON CONFLICT ("id") DO UPDATE SET',
+        upsert=lambda key: f"ON CONFLICT ({key}) DO UPDATE SET",
         inserted=lambda column: f"excluded.{column}",
         is_same=lambda one, other: f"{one} IS NOT DISTINCT FROM {other}",
         # Not now(), which is when the transaction began, before it had to wait for a row.
@@ -105,7 +103,10 @@ class PostgreSQLSessionStorage(PostgreSQLMigrations):
         self,
         url: "str | asyncpg.Pool[Any]",
         *,
-        session_table_name: str = "shopify_sessions",
+        session_table_name: str | None = None,
+        layout: LayoutName = "shopify",
+        column_names: Mapping[str, str] | None = None,
+        leases_table_name: str | None = None,
         schema: str | None = None,
         pool_options: Mapping[str, Any] | None = None,
         migrator_options: RdbmsSessionStorageMigratorOptions | None = None,
@@ -125,11 +126,15 @@ class PostgreSQLSessionStorage(PostgreSQLMigrations):
             self._dsn, self._where = address.dsn, address.where
             self._pool_options = combined(POOL_OPTIONS, address.pool_options, pool_options or {})
             schema = schema if schema is not None else address.schema
+            layout = cast("LayoutName", address.layout or layout) if layout == "shopify" else layout
         self._given_schema = schema
         self._rewrite_large_tables = rewrite_large_tables
         options = migrator_options or RdbmsSessionStorageMigratorOptions()
         super().__init__(
             session_table_name=session_table_name,
+            layout=layout,
+            column_names=column_names,
+            leases_table_name=leases_table_name,
             # The official adapter does not quote these names, so PostgreSQL folds them.
             migrator_options=replace(
                 options,
@@ -171,19 +176,28 @@ class PostgreSQLSessionStorage(PostgreSQLMigrations):
 
     def _build_statements(self) -> None:
         super()._build_statements()
-        stored, gone = self._quoted, "gone (id, access, refresh)"
+        access, refresh = self._tokens("stored.")
         self._delete_same = (
-            f"DELETE FROM {stored} AS stored "
-            f"USING unnest($1::text[], $2::text[], $3::text[]) AS {gone} "
-            'WHERE stored."id" = gone.id '
-            'AND stored."accessToken" IS NOT DISTINCT FROM gone.access '
-            'AND stored."refreshToken" IS NOT DISTINCT FROM gone.refresh RETURNING stored."id"'
+            f"DELETE FROM {self._quoted} AS stored "
+            "USING unnest($1::text[], $2::text[], $3::text[]) AS gone (id, access, refresh) "
+            f"WHERE stored.{self._id} = gone.id "
+            f"AND {access} IS NOT DISTINCT FROM gone.access "
+            f"AND {refresh} IS NOT DISTINCT FROM gone.refresh RETURNING stored.{self._id}"
+        )
+        # Many rows travel as one array of text for each column, whatever the column's type: asyncpg
+        # knows that array's type by itself, and would ask the server for others on each new
+        # connection.
+        kinds = list(self._mapping.kinds.values())
+        self._is_text = [kind is Kind.TEXT for kind in kinds]
+        self._unnest = "SELECT {} FROM unnest({}) AS new ({})".format(
+            ", ".join(f"c{n}::{_CASTS[kind]}" for n, kind in enumerate(kinds)),
+            ", ".join(f"${n}::text[]" for n in range(1, len(kinds) + 1)),
+            ", ".join(f"c{n}" for n in range(len(kinds))),
         )
 
     async def _compare_and_delete(self, expected: Sequence[Session]) -> Iterable[str]:
         ids = [session.id for session in expected]
-        access = [session.access_token for session in expected]
-        refresh = [session.refresh_token for session in expected]
+        access, refresh = map(list, zip(*map(self._mapping.tokens, expected), strict=True))
         deleted = {row[0] for row in await self._fetch(self._delete_same, (ids, access, refresh))}
         left = [id for id in ids if id not in deleted]
         if not left:
@@ -203,11 +217,9 @@ class PostgreSQLSessionStorage(PostgreSQLMigrations):
         if len(rows) == 1:
             return super()._rows(rows)
         columns = zip(*rows, strict=True)
-        return _UNNEST, [
-            [None if value is None else str(value) for value in column]
-            if name in _TYPES
-            else column
-            for name, column in zip(COLUMNS, columns, strict=True)
+        return self._unnest, [
+            column if is_text else [None if value is None else str(value) for value in column]
+            for is_text, column in zip(self._is_text, columns, strict=True)
         ]
 
     def _is_denied(self, error: BaseException | None) -> bool:

@@ -8,9 +8,9 @@ from shopify_session_storage import COLUMNS, SqlConnection
 from shopify_session_storage_postgresql.connections import (
     AnyConnection,
     Looking,
-    PostgreSQLConnections,
     transaction,
 )
+from shopify_session_storage_postgresql.layouts import PostgreSQLForeignTables
 
 _SMALL: Final = 100_000  # rows; to rewrite fewer takes a moment
 
@@ -62,7 +62,7 @@ class Steps:
     large: bool = False
 
 
-class PostgreSQLTables(PostgreSQLConnections):
+class PostgreSQLTables(PostgreSQLForeignTables):
     """The tables of a storage, as they stand."""
 
     _given_schema: str | None
@@ -70,7 +70,7 @@ class PostgreSQLTables(PostgreSQLConnections):
 
     async def _look_around(self, connection: AnyConnection) -> None:
         """Fix the schema of the tables, which another client of a pooler may change behind us."""
-        names = [self._table, self._table.lower()]
+        names = [self._table, self._table.lower()] if self._layout.owned else [self._table]
         async with transaction(connection, self._begin()):
             looking = Looking(self, connection)
             if self._behind_pooler:

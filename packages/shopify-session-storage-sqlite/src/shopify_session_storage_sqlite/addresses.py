@@ -41,11 +41,13 @@ class Address:
         path: The file, or ``":memory:"``.
         create: Whether to create the file if it does not exist.
         timeout: How long a call may take; None if the URL does not say.
+        layout: Whose table it is; None if the URL does not say.
     """
 
     path: str
     create: bool
     timeout: timedelta | None
+    layout: str | None
 
 
 def read_url(url: str) -> Address:
@@ -67,6 +69,7 @@ def read_url(url: str) -> Address:
     mode = parameters.text("mode") or "rwc"
     cache = parameters.text("cache") or "private"
     seconds = parameters.seconds("timeout", "socket_timeout")
+    layout = parameters.text("layout")
     # Of Python's sqlite3 and of Prisma: about threads, transactions and pools, which are ours.
     parameters.accept(
         "uri", "check_same_thread", "isolation_level", "cached_statements", "detect_types",
@@ -84,4 +87,5 @@ def read_url(url: str) -> Address:
         IN_MEMORY if mode == "memory" else path,
         create=mode != "rw",
         timeout=None if seconds is None else timedelta(seconds=seconds),
+        layout=layout,
     )

@@ -37,10 +37,10 @@ _UNIQUE_ID: Final = """
     WHERE i."unique" AND NOT i.partial AND (
         SELECT group_concat(lower(c.name) || ' ' || c.coll) FROM pragma_index_xinfo(i.name) AS c
         WHERE c.key
-    ) = 'id BINARY'"""
-_SHOP_INDEX: Final = """
+    ) = lower(?) || ' BINARY'"""
+_INDEX: Final = """
     SELECT 1 FROM pragma_index_list(?) AS i JOIN pragma_index_xinfo(i.name) AS c
-    WHERE NOT i.partial AND c.seqno = 0 AND lower(c.name) = 'shop'"""
+    WHERE NOT i.partial AND c.seqno = 0 AND lower(c.name) = lower(?)"""
 
 # The old column holds the user's id as text. Where the official adapter ran on an older SQLite,
 # ids above 2**31 became "98765432101.0" and ids from 10**15 "9.00719925474099e+15"; the latter have
@@ -82,23 +82,23 @@ def upgrade(
         yield f"ALTER TABLE {table} {drop}"
 
 
-async def check_primary_key(connection: SqlConnection, table: str) -> None:
-    """See that a table cannot have one id twice.
+async def check_primary_key(connection: SqlConnection, table: str, column: str) -> None:
+    """See that a table cannot have one id, in that *column*, twice.
 
     Raises:
         MigrationError: If it can.
     """
-    if not await connection.fetch(_UNIQUE_ID, (table,)):
+    if not await connection.fetch(_UNIQUE_ID, (table, column)):
         raise MigrationError(
-            f"sqlite: the table {table} has no primary key or unique index on id alone, compared "
-            "byte by byte, so it could hold a session twice. Copy it into a table that has one, or "
-            "give this storage a table of its own (session_table_name)"
+            f"sqlite: the table {table} has no primary key or unique index on {column} alone, "
+            "compared byte by byte, so it could hold a session twice. Copy it into a table that "
+            "has one, or give this storage a table of its own (session_table_name)"
         )
 
 
-async def has_shop_index(connection: SqlConnection, table: str) -> bool:
-    """Tell whether a table has an index to find a shop by, whatever its name."""
-    return bool(await connection.fetch(_SHOP_INDEX, (table,)))
+async def has_index(connection: SqlConnection, table: str, column: str) -> bool:
+    """Tell whether a table has an index to find rows by a column, whatever its name."""
+    return bool(await connection.fetch(_INDEX, (table, column)))
 
 
 async def free_name(connection: SqlConnection, name: str) -> str:

@@ -1,17 +1,22 @@
-"""Sessions in an SQLite database, in the layout of Shopify's official JavaScript adapter."""
+"""Sessions in an SQLite database."""
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
 from shopify_session_storage import (
     DEFAULT_TIMEOUT,
     Dialect,
+    Encodings,
+    LayoutName,
+    LiveColumn,
+    MigrationError,
     OnError,
     RdbmsSessionStorageMigratorOptions,
     Session,
@@ -29,12 +34,13 @@ from shopify_session_storage_sqlite.connections import (
     OwnConnection,
 )
 from shopify_session_storage_sqlite.errors import describe, scrub, verdict
+from shopify_session_storage_sqlite.layouts import encodings_of, live_columns
 from shopify_session_storage_sqlite.migrations import (
     MIGRATION_WAIT,
     MigrationConnection,
     check_primary_key,
     free_name,
-    has_shop_index,
+    has_index,
     upgrade,
 )
 from shopify_session_storage_sqlite.statements import (
@@ -61,14 +67,20 @@ class SQLiteSessionStorage(SqlSessionStorage):
         database: Path of the file, created if it does not exist; ``":memory:"``; or an open
             aiosqlite connection, which is used as it is and never closed. Do not keep a
             transaction open on it: what this storage writes is committed at once.
-        session_table_name: Name of the table; created if it does not exist.
+        session_table_name: Name of the table; without one ``shopify_sessions``, which is created
+            if it does not exist, or what the layout's own adapter calls it.
+        layout: Whose table it is: ``"shopify"``, or ``"prisma"`` or ``"drizzle"`` for one that
+            Prisma or Drizzle has made. That one is used as it is, and nothing is created.
+        column_names: What the columns of such a table are called, such as
+            ``{"accessToken": "token"}``, where it is not the name in another spelling.
+        leases_table_name: Name of the table of leases.
         migrator_options: Where applied migrations are recorded.
         on_error: ``"log"`` failures of the database, or ``"raise"`` them.
         timeout: How long a call may take, also if another process holds a lock.
 
     Raises:
         TypeError: If an argument is of another type.
-        ValueError: If the path is empty or a table's name is not usable.
+        ValueError: If the path is empty, there is no such layout, or a name is not usable.
     """
 
     backend = "sqlite"
@@ -84,7 +96,7 @@ class SQLiteSessionStorage(SqlSessionStorage):
         text_type="text",
         integer_type="bigint",
         boolean_type="integer",
-        upsert='ON CONFLICT ("id") DO UPDATE SET',
+        upsert=lambda key: f"ON CONFLICT ({key}) DO UPDATE SET",
         inserted=lambda column: f"excluded.{column}",
         is_same=lambda one, other: f"{one} IS {other}",
         now="CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
@@ -103,19 +115,25 @@ class SQLiteSessionStorage(SqlSessionStorage):
         self,
         database: str | os.PathLike[str] | aiosqlite.Connection,
         *,
-        session_table_name: str = "shopify_sessions",
+        session_table_name: str | None = None,
+        layout: LayoutName = "shopify",
+        column_names: Mapping[str, str] | None = None,
+        leases_table_name: str | None = None,
         migrator_options: RdbmsSessionStorageMigratorOptions | None = None,
         on_error: OnError = "log",
         timeout: timedelta = DEFAULT_TIMEOUT,
     ) -> None:
         super().__init__(
             session_table_name=session_table_name,
+            layout=layout,
+            column_names=column_names,
+            leases_table_name=leases_table_name,
             migrator_options=migrator_options,
             on_error=on_error,
             timeout=timeout,
         )
         self._path = ""
-        self._create = True
+        self._create = self._layout.owned
         self._borrowed: BorrowedConnection | None = None
         if isinstance(database, aiosqlite.Connection):
             self._borrowed = BorrowedConnection(database)
@@ -135,12 +153,21 @@ class SQLiteSessionStorage(SqlSessionStorage):
             await self._borrowed.check()
             self._reader = self._writer = self._borrowed
         else:
+            self._check_file()
             self._reader = self._writer = await self._connect()
             await self._writer.run(use_wal, patience=MIGRATION_WAIT)
             if self._path != IN_MEMORY:  # every connection has a database in memory of its own
                 self._reader = await self._connect()
         async with self._migration_connection():
             pass  # shows at once, rather than at the first store, that the file cannot be written
+
+    def _check_file(self) -> None:
+        if self._layout.owned or self._path == IN_MEMORY or Path(self._path).exists():
+            return
+        raise MigrationError(
+            f"sqlite: there is no database {self._path}. {self._layout.title} creates it: run its "
+            "migrations first"
+        )
 
     async def _connect(self) -> OwnConnection:
         connection = await OwnConnection.to(self._path, create=self._create)
@@ -175,14 +202,15 @@ class SQLiteSessionStorage(SqlSessionStorage):
 
     async def _compare_and_delete(self, expected: Sequence[Session]) -> Iterable[str]:
         expected = _filled_up(expected)
-        tokens = [(one.id, one.access_token, one.refresh_token) for one in expected]
+        tokens = [(one.id, *self._mapping.tokens(one)) for one in expected]
+        access, refresh = self._tokens("s.")
         condition, ids = self._is_one_of(self._id, [one.id for one in expected])
         values = ", ".join(["(?, ?, ?)"] * len(tokens))
         deletion = (
             f"WITH expected (id, access, refresh) AS (VALUES {values})"
             f" {self._delete_from}{self._id} IN (SELECT e.id FROM expected AS e"
             f" JOIN {self._quoted} AS s ON s.{self._id} = e.id"
-            ' WHERE s."accessToken" IS e.access AND s."refreshToken" IS e.refresh)'
+            f" WHERE {access} IS e.access AND {refresh} IS e.refresh)"
         )
         work = partial(
             write_and_fetch,
@@ -219,19 +247,33 @@ class SQLiteSessionStorage(SqlSessionStorage):
     async def _columns(self, connection: SqlConnection) -> dict[str, str]:
         columns = await super()._columns(connection)
         if columns:
-            await check_primary_key(connection, self._table)
+            await check_primary_key(connection, self._table, "id")
         return columns
+
+    async def _live_columns(self, connection: SqlConnection) -> Sequence[LiveColumn]:
+        return await live_columns(connection, self._table)
+
+    async def _check_unique(self, connection: SqlConnection, column: str) -> None:
+        await check_primary_key(connection, self._table, column)
+
+    async def _has_index(self, connection: SqlConnection, column: str) -> bool:
+        return await has_index(connection, self._table, column)
+
+    async def _encodings(
+        self, connection: SqlConnection, columns: Mapping[str, LiveColumn]
+    ) -> Encodings:
+        return await encodings_of(connection, self._layout, self._quoted, columns["expires"])
 
     async def _is_migrated(self, connection: SqlConnection) -> bool:
         # What is there counts, not what is recorded: the index may have gone since.
-        return await super()._is_migrated(connection) and await has_shop_index(
-            connection, self._table
+        return await super()._is_migrated(connection) and await has_index(
+            connection, self._table, "shop"
         )
 
     async def _upgrade_table(self, connection: SqlConnection, existing: dict[str, str]) -> None:
         for sql in upgrade(self._quoted, existing, self._column_definition):
             await connection.execute(sql)
-        if not await has_shop_index(connection, self._table):
+        if not await has_index(connection, self._table, "shop"):
             name = await free_name(connection, self._derived_name("shop_index"))
             index = self.dialect.identifier(name)
             await connection.execute(f'CREATE INDEX {index} ON {self._quoted} ("shop")')
@@ -258,8 +300,10 @@ def open_url(url: str, **options: Any) -> SQLiteSessionStorage:
     address = read_url(normal_scheme(url))
     if address.timeout is not None:
         options.setdefault("timeout", address.timeout)
+    if address.layout is not None:
+        options.setdefault("layout", address.layout)
     storage = SQLiteSessionStorage(address.path, **options)
-    storage._create = address.create
+    storage._create = storage._create and address.create
     return storage
 
 

@@ -37,6 +37,15 @@ from shopify_session_storage.pages import SessionPage
 from shopify_session_storage.retention import PurgeReport
 from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
+from shopify_session_storage.sql.layouts import (
+    DIGITS,
+    Encodings,
+    Kind,
+    Layout,
+    LayoutName,
+    LiveColumn,
+    sqlite_encodings,
+)
 from shopify_session_storage.sql.storage import SqlSessionStorage
 from shopify_session_storage.storage import SessionStorage
 from shopify_session_storage.stored import (
@@ -56,6 +65,7 @@ from shopify_session_storage.urls import open_session_storage
 __all__ = [
     "COLUMNS",
     "DEFAULT_TIMEOUT",
+    "DIGITS",
     "AbstractMigrationEngine",
     "AssociatedUser",
     "AuthScopes",
@@ -63,7 +73,12 @@ __all__ = [
     "CorruptSessionError",
     "CustomSessionStorage",
     "Dialect",
+    "Encodings",
     "InvalidSessionError",
+    "Kind",
+    "Layout",
+    "LayoutName",
+    "LiveColumn",
     "MigrationError",
     "MigrationOperation",
     "OnError",
@@ -106,6 +121,7 @@ __all__ = [
     "read_stored",
     "sanitize_shop",
     "session_from_values",
+    "sqlite_encodings",
     "stored_session",
     "url_with_credentials",
 ]

@@ -17,7 +17,11 @@ from shopify_session_storage.checks import (
     check_session_ids,
     check_shop,
 )
-from shopify_session_storage.errors import SessionStorageError, SessionStorageUnavailableError
+from shopify_session_storage.errors import (
+    InvalidSessionError,
+    SessionStorageError,
+    SessionStorageUnavailableError,
+)
 from shopify_session_storage.failures import (
     OnError,
     OutOfTimeError,
@@ -76,6 +80,8 @@ class BaseSessionStorage(GroupedCalls):
         async def _release_lease(self, name: str, holder: str) -> None
             Leases; those of the default are known to this object alone. With leases that the
             backend keeps, set leases = "backend".
+        def _misfit(self, session: Session) -> str | None
+            Say why the backend, as it was found, cannot hold a session.
         def _verdict(self, error: Exception) -> Verdict
             Tell what an error of the driver means. The default goes by the classes below.
         async def _recover(self) -> None
@@ -146,10 +152,14 @@ class BaseSessionStorage(GroupedCalls):
         session = stored_session(session)
         try:
             lanes = await self._lifecycle.opened()
-            await lanes.writing.call(self._stores, {session.id: session}, size)
+            misfit = self._misfit(session)
+            if misfit is None:
+                await lanes.writing.call(self._stores, {session.id: session}, size)
         except self._failures as error:
             failure = error
         else:
+            if misfit is not None:
+                raise InvalidSessionError(misfit)
             return True
         self._fail(f"store session {session.id!r}", failure)
         return False
@@ -204,6 +214,8 @@ class BaseSessionStorage(GroupedCalls):
         expected = None if expected is None else copy_session(expected)
         with self._raising(f"compare and store session {session.id!r}"):
             lanes = await self._lifecycle.opened()
+            if (misfit := self._misfit(session)) is not None:
+                raise InvalidSessionError(misfit)
             values = {session.id: (session, expected)}
             results = await lanes.writing.call(self._comparisons, values, size)
         stored: bool = results[session.id]

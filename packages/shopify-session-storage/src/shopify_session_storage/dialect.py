@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from shopify_session_storage.sql.layouts.encodings import NATIVE, Encodings
+
 
 @dataclass(frozen=True, kw_only=True)
 class Dialect:
@@ -15,7 +17,8 @@ class Dialect:
         text_type: Column type of other text.
         integer_type: Column type of dates and user ids.
         boolean_type: Column type of flags.
-        upsert: What follows the VALUES of an INSERT, up to the assignments.
+        upsert: Makes what follows the VALUES of an INSERT, up to the assignments, of the (quoted)
+            name of the primary key.
         inserted: Makes the expression for the new value of a (quoted) column.
         is_same: Makes the condition that two expressions of text are the same, byte for byte,
             or both NULL.
@@ -26,6 +29,7 @@ class Dialect:
         ignores_column_case: Whether column names are compared without regard to case.
         javascript_migrations: Names that the official adapter records, in its order.
         table_options: What follows the columns of a CREATE TABLE.
+        encodings: What stands in the columns of tables of other programs.
     """
 
     quote: str
@@ -34,7 +38,7 @@ class Dialect:
     text_type: str
     integer_type: str
     boolean_type: str
-    upsert: str
+    upsert: Callable[[str], str]
     inserted: Callable[[str], str]
     is_same: Callable[[str, str], str]
     now: str
@@ -44,6 +48,7 @@ class Dialect:
     ignores_column_case: bool
     javascript_migrations: tuple[str, ...]
     table_options: str = ""
+    encodings: Encodings = NATIVE
 
     def check_identifier(self, option: str, name: str) -> str:
         """Return the *name* of a table, checked.

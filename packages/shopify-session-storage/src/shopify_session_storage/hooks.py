@@ -115,6 +115,16 @@ class AdapterHooks(SessionStorage):
         """Give up a lease if *holder* has it."""
         self._process_locks().release_lease(name, holder)
 
+    def _misfit(self, session: Session) -> str | None:
+        """Return why the backend, as it is, cannot hold a session, in words without a value.
+
+        Asked once it is open. Sessions that every backend can hold have been checked before.
+
+        Returns:
+            None if it can.
+        """
+        return None
+
     async def _recover(self) -> None:
         """See that the next call gets a fresh connection. Does not wait for the backend.
 

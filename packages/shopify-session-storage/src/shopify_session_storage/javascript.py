@@ -71,6 +71,8 @@ def js_date(value: object, name: str, unit: int = 1) -> datetime | None:
     """
     if type(value) is int:
         return from_milliseconds(value * unit, name) if value else None
+    if type(value) is datetime:
+        return value
     if value is None or value == "" or value != value or value == 0:
         return None
     number = js_number(value)

@@ -96,7 +96,9 @@ def is_same_write(stored: Session | None, written: Session) -> bool:
     For writes that may have taken effect although their connection was lost.
     """
     return stored is not None and all(
-        getattr(stored, name) == getattr(written, name) for name in _KEPT_EXACTLY
+        # Where a layout has no NULL for a token, the empty one stands for it.
+        (getattr(stored, name) or None) == (getattr(written, name) or None)
+        for name in _KEPT_EXACTLY
     )
 
 

@@ -15,16 +15,17 @@ class SqlStatements(SqlTables):
 
     def _build_statements(self) -> None:
         dialect = self.dialect
-        columns = [dialect.identifier(name) for name in COLUMNS]
-        self._id, self._shop = columns[:2]
-        updates = ", ".join(f"{name} = {dialect.inserted(name)}" for name in columns[1:])
-        names = ", ".join(columns)
-        self._select_all = f"SELECT {names} FROM {self._quoted}"
+        columns = {name: dialect.identifier(live) for name, live in self._mapping.names.items()}
+        self._id, self._shop = columns["id"], columns["shop"]
+        self._columns_list = ", ".join(columns.get(name, "NULL") for name in COLUMNS)
+        self._select_all = f"SELECT {self._columns_list} FROM {self._quoted}"
         self._select = f"{self._select_all} WHERE "
         self._delete_from = f"DELETE FROM {self._quoted} WHERE "
-        self._insert = f"INSERT INTO {self._quoted} ({names}) "
-        self._update = f" {dialect.upsert} {updates}"
-        self._build_comparisons(columns)
+        present = list(columns.values())
+        updates = ", ".join(f"{name} = {dialect.inserted(name)}" for name in present[1:])
+        self._insert = f"INSERT INTO {self._quoted} ({', '.join(present)}) "
+        self._update = f" {dialect.upsert(self._id)} {updates}"
+        self._build_comparisons(present)
         self._build_leases()
         self._conditions: dict[tuple[str, int], str] = {}
         self._values: dict[int, str] = {}
@@ -34,14 +35,28 @@ class SqlStatements(SqlTables):
         numbers = iter(range(1, len(columns) + 3))
         values = ", ".join(f"{name} = {dialect.placeholder(next(numbers))}" for name in columns[1:])
         conditions = [f"{self._id} = {dialect.placeholder(next(numbers))}"]
-        for name in ("accessToken", "refreshToken"):
-            column = dialect.identifier(name)
-            conditions.append(dialect.is_same(column, dialect.placeholder(next(numbers))))
+        conditions += [
+            dialect.is_same(token, dialect.placeholder(next(numbers))) for token in self._tokens()
+        ]
         self._replace = f"UPDATE {self._quoted} SET {values} WHERE {' AND '.join(conditions)}"
         self._insert_new = (
             f"{self._insert}VALUES {dialect.placeholders(len(columns))} "
             f"ON CONFLICT ({self._id}) DO NOTHING"
         )
+
+    def _tokens(self, table: str = "") -> tuple[str, str]:
+        """Return expressions for the access token and the refresh token as they are compared.
+
+        Args:
+            table: What qualifies the columns, with its dot.
+        """
+        names = self._mapping.names
+        access = table + self.dialect.identifier(names["accessToken"])
+        if not self._layout.owned:
+            access = f"COALESCE({access}, '')"  # both mean that there is none
+        if "refreshToken" not in names:
+            return access, "NULL"
+        return access, table + self.dialect.identifier(names["refreshToken"])
 
     def _build_leases(self) -> None:
         dialect = self.dialect
@@ -77,7 +92,7 @@ class SqlStatements(SqlTables):
         """Return the source of *rows* for an INSERT, and its parameters."""
         sql = self._values.get(len(rows))
         if sql is None:
-            width = len(COLUMNS)
+            width = len(rows[0])
             lists = (self.dialect.placeholders(width, 1 + n * width) for n in range(len(rows)))
             sql = self._values[len(rows)] = f"VALUES {', '.join(lists)}"
         return sql, [value for row in rows for value in row]

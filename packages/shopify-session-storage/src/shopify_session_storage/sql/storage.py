@@ -1,24 +1,22 @@
-"""One storage for all SQL databases, in the layout of Shopify's official adapters.
+"""One storage for all SQL databases.
 
 An adapter adds its connection and its :class:`Dialect`.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
 
 from shopify_session_storage.base import DEFAULT_TIMEOUT
 from shopify_session_storage.errors import CorruptSessionError
 from shopify_session_storage.failures import OnError
-from shopify_session_storage.javascript import to_milliseconds
 from shopify_session_storage.migrations import RdbmsSessionStorageMigratorOptions
 from shopify_session_storage.pages import SessionPage
-from shopify_session_storage.session import AssociatedUser, Session
+from shopify_session_storage.session import Session
+from shopify_session_storage.sql.layouts import LayoutName
 from shopify_session_storage.sql.statements import SqlStatements
-from shopify_session_storage.stored import read_stored, session_from_values
-
-_NOBODY: Final = AssociatedUser()
+from shopify_session_storage.stored import read_stored
 
 
 class SqlSessionStorage(SqlStatements):
@@ -28,7 +26,13 @@ class SqlSessionStorage(SqlStatements):
     trip, whatever the number of sessions in the group.
 
     Args:
-        session_table_name: Name of the table; created if it does not exist.
+        session_table_name: Name of the table, created if it does not exist; None for the one that
+            the layout has.
+        layout: Whose table it is: ``"shopify"`` for that of Shopify's own adapters, or
+            ``"prisma"`` or ``"drizzle"`` for one of theirs, which is left as it is.
+        column_names: What the columns of such a table are called, by the names in
+            :data:`COLUMNS`, where they differ by more than case and underscores.
+        leases_table_name: Name of the table of leases.
         migrator_options: Where applied migrations are recorded.
         schema: The schema of the tables, for databases that have schemas; None for the default.
         on_error: See :class:`BaseSessionStorage`.
@@ -41,11 +45,15 @@ class SqlSessionStorage(SqlStatements):
 
     conditional_writes = "backend"
     leases = "backend"
+    _has_dropped = False
 
     def __init__(
         self,
         *,
-        session_table_name: str = "shopify_sessions",
+        session_table_name: str | None = None,
+        layout: LayoutName = "shopify",
+        column_names: Mapping[str, str] | None = None,
+        leases_table_name: str | None = None,
         migrator_options: RdbmsSessionStorageMigratorOptions | None = None,
         schema: str | None = None,
         on_error: OnError = "log",
@@ -53,6 +61,9 @@ class SqlSessionStorage(SqlStatements):
     ) -> None:
         super().__init__(
             session_table_name=session_table_name,
+            layout=layout,
+            column_names=column_names,
+            leases_table_name=leases_table_name,
             migrator_options=migrator_options,
             schema=schema,
             on_error=on_error,
@@ -96,7 +107,7 @@ class SqlSessionStorage(SqlStatements):
         row = self._to_row(session)
         if expected is None:
             return await self._change(self._insert_new, row)
-        tokens = (expected.access_token, expected.refresh_token)
+        tokens = self._mapping.tokens(expected)
         return await self._change(self._replace, (*row[1:], row[0], *tokens))
 
     async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
@@ -118,29 +129,22 @@ class SqlSessionStorage(SqlStatements):
         last = self._decoded(rows[-1:])[0][0] if len(rows) == batch else None
         return SessionPage(sessions, corrupt, last)
 
+    def _misfit(self, session: Session) -> str | None:
+        reason = self._mapping.misfit(session)
+        if reason is None and not self._has_dropped and self._mapping.drops_user(session):
+            self._has_dropped = True
+            self._logger.warning(
+                "%s: the table %s has no columns for %s, so that what is known of a user is not "
+                "stored there",
+                self.backend,
+                self._table,
+                ", ".join(self._mapping.lacks_user),
+            )
+        return None if reason is None else f"{self.backend}: {self._table}: {reason}"
+
     def _to_row(self, session: Session) -> tuple[Any, ...]:
-        """Return the values of :data:`COLUMNS`."""
-        info = session.online_access_info
-        user = info.associated_user if info is not None else _NOBODY
-        return (
-            session.id,
-            session.shop,
-            session.state,
-            session.is_online,
-            session.scope,
-            _to_units(session.expires, self.dialect.expires_unit),
-            session.access_token,
-            session.refresh_token,
-            _to_units(session.refresh_token_expires, self.dialect.refresh_token_expires_unit),
-            user.id,
-            user.first_name,
-            user.last_name,
-            user.email,
-            user.locale,
-            user.email_verified,
-            user.account_owner,
-            user.collaborator,
-        )
+        """Return the values of a session for the columns that the table has."""
+        return self._mapping.to_row(session)
 
     def _decoded(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
         """Return the values of :data:`COLUMNS` for each row that ``_fetch`` gives."""
@@ -150,8 +154,7 @@ class SqlSessionStorage(SqlStatements):
         return [read_stored(self._to_session, row, row[0]) for row in self._decoded(list(rows))]
 
     def _to_session(self, row: Sequence[Any]) -> Session:
-        dialect = self.dialect
-        return session_from_values(row, dialect.expires_unit, dialect.refresh_token_expires_unit)
+        return self._mapping.to_session(row)
 
 
 def _read_or_id(read: Callable[[Sequence[Any]], Session], row: Sequence[Any]) -> Session | str:
@@ -160,7 +163,3 @@ def _read_or_id(read: Callable[[Sequence[Any]], Session], row: Sequence[Any]) ->
         return read_stored(read, row, row[0])
     except CorruptSessionError:
         return str(row[0])
-
-
-def _to_units(date: datetime | None, unit: int) -> int | None:
-    return None if date is None else to_milliseconds(date) // unit

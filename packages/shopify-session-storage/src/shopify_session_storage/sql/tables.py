@@ -1,24 +1,20 @@
 """The tables of a storage in an SQL database: found, created, brought up to date."""
 
 import asyncio
-import hashlib
 import re
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
 from typing import ClassVar, Final
 
-from shopify_session_storage.base import DEFAULT_TIMEOUT, BaseSessionStorage
-from shopify_session_storage.dialect import Dialect
 from shopify_session_storage.errors import MigrationError
-from shopify_session_storage.failures import OnError, Verdict
+from shopify_session_storage.failures import Verdict
 from shopify_session_storage.migrations import (
     MigrationOperation,
     RdbmsSessionStorageMigrator,
-    RdbmsSessionStorageMigratorOptions,
     SqlConnection,
 )
+from shopify_session_storage.sql.foreign import ForeignTables
 from shopify_session_storage.sql.planning import Recorder
 from shopify_session_storage.stored import COLUMNS
 
@@ -29,7 +25,7 @@ _NOT_A_NUMBER: Final = re.compile("date|time|text|char|blob", re.IGNORECASE)
 _FLAGS: Final = ("isOnline", "emailVerified", "accountOwner", "collaborator")
 
 
-class SqlTables(BaseSessionStorage):
+class SqlTables(ForeignTables):
     """The tables of an SQL storage: one of sessions, one of leases, one of applied migrations.
 
     The table of leases is created together with the table of sessions. In a database that was set
@@ -37,43 +33,11 @@ class SqlTables(BaseSessionStorage):
     needs no right to create it.
 
     Attributes:
-        dialect: How the database wants its SQL.
         race_errors: What a migration raises when another program, which does not know our lock,
             creates the same tables at the same moment; it is tried again.
     """
 
-    dialect: ClassVar[Dialect]
     race_errors: ClassVar[tuple[type[Exception], ...]] = ()
-
-    def __init__(
-        self,
-        *,
-        session_table_name: str = "shopify_sessions",
-        migrator_options: RdbmsSessionStorageMigratorOptions | None = None,
-        schema: str | None = None,
-        on_error: OnError = "log",
-        timeout: timedelta = DEFAULT_TIMEOUT,
-    ) -> None:
-        super().__init__(on_error=on_error, timeout=timeout)
-        options = migrator_options or RdbmsSessionStorageMigratorOptions()
-        if not isinstance(options, RdbmsSessionStorageMigratorOptions):
-            raise TypeError("migrator_options must be RdbmsSessionStorageMigratorOptions")
-        check = self.dialect.check_identifier
-        self._table = check("session_table_name", session_table_name)
-        if schema is not None:
-            check("schema", schema)
-        check("migration_db_identifier", options.migration_db_identifier)
-        check("migration_name_column_name", options.migration_name_column_name)
-        self._leases_table = self._derived_name("leases")
-        if options.migration_db_identifier == session_table_name:
-            raise ValueError("sessions and migrations cannot be in one table")
-        if options.migration_db_identifier == self._leases_table:
-            raise ValueError("leases and migrations cannot be in one table")
-        self._migrator_options = options
-        self._schema = schema
-        self._quoted = self.dialect.qualified(schema, session_table_name)
-        self._quoted_leases = self.dialect.qualified(schema, self._leases_table)
-        self._has_leases = False
 
     @abstractmethod
     def _connection(self) -> AbstractAsyncContextManager[SqlConnection]:
@@ -137,6 +101,9 @@ class SqlTables(BaseSessionStorage):
         self._has_leases = False  # until one looks
         await self._open_connections()
         async with self._connection() as connection:
+            if not self._layout.owned:
+                await self._bind(connection)
+                return
             if await self._is_migrated(connection):
                 return  # without having asked for any right to create or alter
         await self._change_tables(self._migrate)
@@ -171,6 +138,8 @@ class SqlTables(BaseSessionStorage):
             ) from error
 
     async def _planned_sql(self, connection: SqlConnection) -> str:
+        if not self._layout.owned:
+            return await self._foreign_sql(connection)
         recorder = Recorder(connection)
         if await self._is_migrated(connection):
             await self._create_leases(recorder)
@@ -238,8 +207,9 @@ class SqlTables(BaseSessionStorage):
         if _NOT_A_NUMBER.search(expires):
             raise MigrationError(
                 f"{self.backend}: the table {self._table} has another layout: its column expires "
-                f"is {expires}, not an integer. Tables of Prisma and Drizzle are like that; "
-                "give this storage a table of its own (session_table_name)"
+                f"is {expires}, not an integer. If it is a table of Prisma or Drizzle, give "
+                'layout="prisma" or layout="drizzle"; else give this storage a table of its own '
+                "(session_table_name)"
             )
         return columns
 
@@ -253,13 +223,6 @@ class SqlTables(BaseSessionStorage):
     def _shop_index(self) -> str:
         """Return the quoted name of the index on ``shop``."""
         return self.dialect.identifier(self._derived_name("shop_index"))
-
-    def _derived_name(self, suffix: str) -> str:
-        """Return the name of what belongs to the table, of a length that the database takes."""
-        name = f"{self._table}_{suffix}"
-        if len(name.encode()) > self.dialect.max_identifier_length:
-            name = f"{suffix}_{hashlib.sha256(self._table.encode()).hexdigest()[:32]}"
-        return name
 
     def _key_type(self) -> str:
         """Return the type of columns that are compared exactly."""
@@ -282,6 +245,8 @@ class SqlTables(BaseSessionStorage):
     async def _ensure_leases(self) -> None:
         """See that there is a table of leases; before the first lease since the storage opened."""
         async with self._connection() as connection:
+            if not self._layout.owned:
+                await self._check_leases(connection)
             missing = not await connection.columns(self._leases_table)
         if missing:
             await self._change_tables(self._create_leases)

@@ -63,13 +63,14 @@ class Indexes:
             if not int(non_unique):
                 self._unique.add(name)
 
-    def has_unique_id(self) -> bool:
-        """Tell whether no id can be there twice."""
-        return any(self._columns[name] == [("id", True)] for name in self._unique)
+    def has_unique(self, column: str) -> bool:
+        """Tell whether no value of a column can be there twice."""
+        whole = [(column.lower(), True)]
+        return any(self._columns[name] == whole for name in self._unique)
 
-    def has_shop(self) -> bool:
-        """Tell whether sessions are found by their shop."""
-        return any(columns[0][0] == "shop" for columns in self._columns.values())
+    def has(self, column: str) -> bool:
+        """Tell whether rows are found by a column."""
+        return any(columns[0][0] == column.lower() for columns in self._columns.values())
 
     def free_name(self, wanted: str) -> str:
         """Return *wanted*, or a name like it if another index has it."""

@@ -1,0 +1,170 @@
+"""How sessions are rows of one table."""
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
+from typing import Any, Final, Self
+
+from shopify_session_storage.session import AssociatedUser, Session
+from shopify_session_storage.sql.layouts.columns import Kind, LiveColumn
+from shopify_session_storage.sql.layouts.dates import in_units
+from shopify_session_storage.sql.layouts.encodings import Encoding
+from shopify_session_storage.stored import COLUMNS, session_from_values
+
+_NOBODY: Final = AssociatedUser()
+_PLACES: Final = {name: place for place, name in enumerate(COLUMNS)}
+_USER: Final = slice(_PLACES["userId"], None)
+
+
+class RowMapping:
+    """Makes rows of sessions, and sessions of rows.
+
+    Args:
+        names: What each of :data:`COLUMNS` is called in the table, but for those that it lacks.
+        encodings: How the values of a column are written and read, where that is not as they are.
+        units: The units of ``expires`` and ``refreshTokenExpires`` in milliseconds, where dates
+            are read as numbers.
+    """
+
+    def __init__(
+        self,
+        names: Mapping[str, str],
+        encodings: Mapping[str, Encoding],
+        *,
+        units: tuple[int, int] = (1, 1),
+    ) -> None:
+        self.names = {name: names[name] for name in COLUMNS if name in names}
+        self.kinds = {
+            name: encodings[name].kind if name in encodings else Kind.TEXT for name in self.names
+        }
+        self._units = units
+        self._encodings = encodings
+        self._writers = [
+            (_PLACES[name], encoding.write, encoding.empty)
+            for name, encoding in encodings.items()
+            if encoding.write is not None or encoding.empty is not None
+        ]
+        self._readers = [
+            (_PLACES[name], encoding.read)
+            for name, encoding in encodings.items()
+            if encoding.read is not None
+        ]
+        self._misfits = [
+            (_PLACES[name], names[name], encoding.misfit)
+            for name, encoding in encodings.items()
+            if encoding.misfit is not None
+        ]
+        present = [_PLACES[name] for name in self.names]
+        self._present: Callable[[Sequence[Any]], tuple[Any, ...]] = (
+            tuple if len(present) == len(COLUMNS) else itemgetter(*present)
+        )
+        self._no_refresh = [
+            _PLACES[name] for name in ("refreshToken", "refreshTokenExpires") if name not in names
+        ]
+        self.lacks_user = [name for name in COLUMNS[_USER] if name not in names]
+
+    @classmethod
+    def official(cls, expires_unit: int, refresh_token_expires_unit: int) -> Self:
+        """Return those of Shopify's own adapters: dates as numbers, all else as it is."""
+        flags = ("isOnline", "emailVerified", "accountOwner", "collaborator")
+        return cls(
+            {name: name for name in COLUMNS},
+            {
+                "userId": Encoding(Kind.INTEGER),
+                **{name: Encoding(Kind.BOOLEAN) for name in flags},
+                "expires": Encoding(Kind.INTEGER, in_units(expires_unit)),
+                "refreshTokenExpires": Encoding(Kind.INTEGER, in_units(refresh_token_expires_unit)),
+            },
+            units=(expires_unit, refresh_token_expires_unit),
+        )
+
+    @classmethod
+    def of(
+        cls, columns: Mapping[str, LiveColumn], encodings: Mapping[str, Encoding]
+    ) -> "RowMapping":
+        """Return those of a table of another program.
+
+        Args:
+            columns: The table's columns, by those of :data:`COLUMNS`.
+            encodings: Their encodings.
+        """
+        return cls({name: column.name for name, column in columns.items()}, encodings)
+
+    def to_row(self, session: Session) -> tuple[Any, ...]:
+        """Return what is stored, for each column that the table has."""
+        values = _values(session)
+        for place, write, empty in self._writers:
+            value = values[place]
+            if value is None:
+                values[place] = empty
+            elif write is not None:
+                values[place] = write(value)
+        return self._present(values)
+
+    def to_session(self, row: Sequence[Any]) -> Session:
+        """Make a session of a row that has a value for each of :data:`COLUMNS`.
+
+        Raises:
+            InvalidSessionError: If a value is missing or is not what it must be.
+        """
+        if self._readers:
+            row = [*row]
+            for place, read in self._readers:
+                row[place] = read(row[place])
+        return session_from_values(row, *self._units)
+
+    def tokens(self, session: Session) -> tuple[str | None, str | None]:
+        """Return the access token and the refresh token of a session as they are stored."""
+        return self._stored("accessToken", session.access_token), self._stored(
+            "refreshToken", session.refresh_token
+        )
+
+    def _stored(self, name: str, value: str | None) -> str | None:
+        if value is None and name in self._encodings:
+            empty: str | None = self._encodings[name].empty
+            return empty
+        return value
+
+    def misfit(self, session: Session) -> str | None:
+        """Return why the table cannot hold a session, in words without a value; None if it can."""
+        if not (self._misfits or self._no_refresh):
+            return None
+        values = _values(session)
+        if any(values[place] is not None for place in self._no_refresh):
+            return "the table has no columns for refresh tokens, and the session has one"
+        for place, column, misfit in self._misfits:
+            reason = misfit(values[place])
+            if reason is not None:
+                return f"the column {column} {reason}"
+        return None
+
+    def drops_user(self, session: Session) -> bool:
+        """Tell whether the table has no column for something that is known of the user."""
+        if not (self.lacks_user and session.is_online):
+            return False
+        values = _values(session)
+        return any(values[_PLACES[name]] is not None for name in self.lacks_user)
+
+
+def _values(session: Session) -> list[Any]:
+    """Return a session's values in the order of :data:`COLUMNS`."""
+    info = session.online_access_info
+    user = info.associated_user if info is not None else _NOBODY
+    return [
+        session.id,
+        session.shop,
+        session.state,
+        session.is_online,
+        session.scope,
+        session.expires,
+        session.access_token,
+        session.refresh_token,
+        session.refresh_token_expires,
+        user.id,
+        user.first_name,
+        user.last_name,
+        user.email,
+        user.locale,
+        user.email_verified,
+        user.account_owner,
+        user.collaborator,
+    ]
