@@ -54,6 +54,8 @@ def app_space(
     @asynccontextmanager
     async def space(server_url: str, directory: Path) -> AsyncIterator[Space]:
         async with DATABASES[provider](server_url, directory) as database:
+            if provider == "mysql":
+                await database.run("ALTER DATABASE CHARACTER SET utf8mb4")  # as MySQL 8 has it
             await database.run(tables_sql(layout, provider))
 
             def python(**options: Any) -> BaseSessionStorage:

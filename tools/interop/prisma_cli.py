@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from servers.discovery import built, program, run_to_end
+from servers.discovery import built, program
 
 from interop.packages import HERE, PACKAGES, installed_packages
 
@@ -38,18 +38,6 @@ def clients() -> Path:
         NoServerError: If Node is missing, or npm or Prisma fails.
     """
     return built("prisma", [PACKAGES, *map(schema, _PROVIDERS)], _generate)
-
-
-def create_sql(provider: Provider, url: str, models: Path) -> str:
-    """Return the SQL that makes the tables of a schema, which needs a server for it.
-
-    Raises:
-        PrismaError: If it fails.
-    """
-    return _run(
-        provider, url, "migrate", "diff", "--from-empty", "--to-schema-datamodel", str(models),
-        "--script",
-    )  # fmt: skip
 
 
 def push(provider: Provider, url: str, models: Path) -> str:
@@ -85,32 +73,10 @@ def difference(provider: Provider, url: str, models: Path) -> str:
 
 
 def _run(provider: Provider, url: str, *arguments: str) -> str:
-    command = [*_prisma(), *arguments, "--config", str(_CONFIG)]
-    with tempfile.NamedTemporaryFile() as nothing:
-        variables = {"PROVIDER": provider, "DATABASE_URL": url, **_without_engines(nothing.name)}
-        done = subprocess.run(
-            command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=120
-        )
-    if done.returncode:
-        raise PrismaError(done.stdout + done.stderr)
-    return done.stdout
-
-
-def _prisma() -> list[str]:
-    node = program("node")
-    assert node is not None
-    return [node, str(installed_packages() / "prisma" / "build" / "index.js")]
-
-
-def _without_engines(nothing: str) -> dict[str, str]:
-    """Name a file in place of the engines, which Prisma would download and does not use."""
-    return {
-        "PRISMA_SCHEMA_ENGINE_BINARY": nothing,
-        "PRISMA_QUERY_ENGINE_LIBRARY": nothing,
-        "PRISMA_HIDE_UPDATE_MESSAGE": "1",
-        "CHECKPOINT_DISABLE": "1",  # it would look for a newer version
-        "NODE_PATH": str(installed_packages()),
-    }
+    try:
+        return _prisma(*arguments, "--config", str(_CONFIG), PROVIDER=provider, DATABASE_URL=url)
+    except subprocess.CalledProcessError as error:
+        raise PrismaError(error.stdout) from None
 
 
 def _generate(folder: Path) -> None:
@@ -118,4 +84,27 @@ def _generate(folder: Path) -> None:
     for provider in _PROVIDERS:
         copy = folder / schema(provider).name
         copy.write_bytes(schema(provider).read_bytes())
-        run_to_end(*_prisma(), "generate", "--schema", copy.name, directory=folder)
+        _prisma("generate", "--schema", str(copy))
+
+
+def _prisma(*arguments: str, **variables: str) -> str:
+    """Run the command, with an empty file in place of the engines that it would download."""
+    packages = installed_packages()
+    node = program("node")
+    assert node is not None
+    with tempfile.NamedTemporaryFile() as nothing:
+        variables |= {
+            "NODE_PATH": str(packages),
+            "PRISMA_SCHEMA_ENGINE_BINARY": nothing.name,
+            "PRISMA_QUERY_ENGINE_LIBRARY": nothing.name,
+            "PRISMA_HIDE_UPDATE_MESSAGE": "1",
+            "CHECKPOINT_DISABLE": "1",  # it would look for a newer version
+        }
+        command = [node, str(packages / "prisma" / "build" / "index.js"), *arguments]
+        done = subprocess.run(
+            command, env={**os.environ, **variables}, capture_output=True, text=True, timeout=120
+        )
+    if done.returncode:
+        output = done.stdout + done.stderr
+        raise subprocess.CalledProcessError(done.returncode, command, output)
+    return done.stdout

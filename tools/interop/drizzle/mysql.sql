@@ -18,3 +18,10 @@ CREATE TABLE `session` (
 	`refreshTokenExpires` timestamp,
 	CONSTRAINT `session_id` PRIMARY KEY(`id`)
 );
+
+CREATE TABLE `session_leases` (
+	`name` varchar(255) NOT NULL,
+	`holder` varchar(255) NOT NULL,
+	`expires` bigint NOT NULL,
+	CONSTRAINT `session_leases_name` PRIMARY KEY(`name`)
+);

@@ -17,3 +17,9 @@ CREATE TABLE "session" (
 	"refreshToken" text,
 	"refreshTokenExpires" timestamp
 );
+
+CREATE TABLE "session_leases" (
+	"name" text PRIMARY KEY NOT NULL,
+	"holder" text NOT NULL,
+	"expires" bigint NOT NULL
+);

@@ -17,3 +17,9 @@ CREATE TABLE `session` (
 	`refreshToken` text,
 	`refreshTokenExpires` text
 );
+
+CREATE TABLE `session_leases` (
+	`name` text PRIMARY KEY NOT NULL,
+	`holder` text NOT NULL,
+	`expires` integer NOT NULL
+);

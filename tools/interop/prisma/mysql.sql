@@ -26,8 +26,8 @@ CREATE TABLE `Session` (
 
 -- CreateTable
 CREATE TABLE `Session_leases` (
-    `name` VARCHAR(191) NOT NULL,
-    `holder` VARCHAR(191) NOT NULL,
+    `name` VARCHAR(255) NOT NULL,
+    `holder` VARCHAR(255) NOT NULL,
     `expires` BIGINT NOT NULL,
 
     PRIMARY KEY (`name`)
