@@ -41,13 +41,14 @@ def tables_sql(layout: Layout, provider: Provider) -> str:
 
 
 def app_space(
-    layout: Layout, provider: Provider, **javascript: Any
+    layout: Layout, provider: Provider, *, table: str | None = None, **javascript: Any
 ) -> Callable[[str, Path], AbstractAsyncContextManager[Space]]:
     """Return what makes a database with the tables of the app.
 
     Args:
         layout: Whose they are.
         provider: The kind of database.
+        table: The table in SQL, if it is not the default.
         javascript: Further options of the official adapter.
     """
 
@@ -59,21 +60,21 @@ def app_space(
             await database.run(tables_sql(layout, provider))
 
             def python(**options: Any) -> BaseSessionStorage:
-                storage = open_session_storage(
-                    database.url, layout=layout, on_error="raise", **options
-                )
+                options = {"layout": layout, "session_table_name": table, **options}
+                storage = open_session_storage(database.url, on_error="raise", **options)
                 assert isinstance(storage, BaseSessionStorage)
                 return storage
 
-            options = {"provider": provider, "url": database.javascript_url, **javascript}
-            yield Space(python, options, database=database)
+            where = {"provider": provider, "url": database.javascript_url}
+            yield Space(python, {**where, **javascript}, database=database)
 
     return space
 
 
-def _backend(
+def app_table(
     name: str, layout: Layout, provider: Provider, *, latest: datetime | None = None, **options: Any
 ) -> Backend:
+    """Return a backend, with the options of ``app_space``."""
     return Backend(
         name,
         _SERVERS[provider],
@@ -93,13 +94,13 @@ _LAST_TIMESTAMP = datetime(2038, 1, 19, 3, 14, 7, tzinfo=UTC)
 SESSION = {"model": "session"}
 
 APP_TABLES = (
-    _backend("prisma sqlite", "prisma", "sqlite", model="session", timestampFormat="iso8601"),
-    _backend(
+    app_table("prisma sqlite", "prisma", "sqlite", model="session", timestampFormat="iso8601"),
+    app_table(
         "prisma sqlite ms", "prisma", "sqlite", model="session", timestampFormat="unixepoch-ms"
     ),
-    _backend("prisma postgresql", "prisma", "postgresql", model="session"),
-    _backend("prisma mysql", "prisma", "mysql", model="session"),
-    _backend("drizzle sqlite", "drizzle", "sqlite"),
-    _backend("drizzle postgresql", "drizzle", "postgresql"),
-    _backend("drizzle mysql", "drizzle", "mysql", latest=_LAST_TIMESTAMP),
+    app_table("prisma postgresql", "prisma", "postgresql", model="session"),
+    app_table("prisma mysql", "prisma", "mysql", model="session"),
+    app_table("drizzle sqlite", "drizzle", "sqlite"),
+    app_table("drizzle postgresql", "drizzle", "postgresql"),
+    app_table("drizzle mysql", "drizzle", "mysql", latest=_LAST_TIMESTAMP),
 )

@@ -2,7 +2,7 @@
 
 'use strict';
 
-const TABLES = require('./schemas.cjs');
+const {mysql, postgresql, sqlite} = require('./schemas.cjs');
 
 const OPEN = {
   sqlite(url) {
@@ -10,7 +10,7 @@ const OPEN = {
     const {drizzle} = require('drizzle-orm/libsql');
     const {DrizzleSessionStorageSQLite} = require('@shopify/shopify-app-session-storage-drizzle');
     const client = createClient({url, timeout: 5000});
-    return [new DrizzleSessionStorageSQLite(drizzle(client), TABLES.sqlite.session), () => client.close()];
+    return [new DrizzleSessionStorageSQLite(drizzle(client), sqlite.session), () => client.close()];
   },
 
   postgresql(url) {
@@ -18,7 +18,7 @@ const OPEN = {
     const {drizzle} = require('drizzle-orm/node-postgres');
     const {DrizzleSessionStoragePostgres} = require('@shopify/shopify-app-session-storage-drizzle');
     const pool = new Pool({connectionString: url});
-    return [new DrizzleSessionStoragePostgres(drizzle(pool), TABLES.postgresql.session), () => pool.end()];
+    return [new DrizzleSessionStoragePostgres(drizzle(pool), postgresql.session), () => pool.end()];
   },
 
   mysql(url) {
@@ -26,7 +26,7 @@ const OPEN = {
     const {drizzle} = require('drizzle-orm/mysql2');
     const {DrizzleSessionStorageMySQL} = require('@shopify/shopify-app-session-storage-drizzle');
     const pool = createPool(url);
-    return [new DrizzleSessionStorageMySQL(drizzle(pool), TABLES.mysql.session), () => pool.end()];
+    return [new DrizzleSessionStorageMySQL(drizzle(pool), mysql.session), () => pool.end()];
   },
 };
 

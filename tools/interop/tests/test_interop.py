@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 import golden
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from interop.app_tables import APP_TABLES
 from interop.backends import BACKENDS, REDIS
 from interop.differences import (
@@ -28,9 +27,11 @@ from interop.differences import (
 from interop.packages import HERE
 from interop.peer import PeerError
 from redis.asyncio import Redis
-from shopify_session_storage import MigrationError, OnlineAccessInfo
+from shopify_session_storage import MigrationError
 from shopify_session_storage.testing.sessions import offline_session, online_session, unique
-from shopify_session_storage.testing.strategies import sessions
+
+from .drawing import any_sessions, until
+from .reading import found_ids, sides
 
 pytestmark = pytest.mark.asyncio
 MANIFEST = golden.load(HERE / "data" / "sessions.json")
@@ -40,42 +41,6 @@ in_an_example = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-
-
-def sides(writer, javascript, python):
-    """Return the side that writes, and the other one."""
-    return (javascript, python) if writer == "JavaScript" else (python, javascript)
-
-
-async def found_ids(storage, shop):
-    # The official KV adapter lists an id once for each time it was stored, and what is gone.
-    return {one.id for one in await storage.find_sessions_by_shop(shop) if one is not None}
-
-
-@st.composite
-def any_sessions(draw):
-    """Draw sessions with milliseconds, response fields, and users where there should be none."""
-    session = draw(sessions())
-    milliseconds = st.integers(0, 999).map(lambda count: timedelta(milliseconds=count))
-    for name in ("expires", "refresh_token_expires"):
-        if (date := getattr(session, name)) is not None:
-            setattr(session, name, date + draw(milliseconds))
-    info = session.online_access_info
-    if info is not None:
-        info.expires_in = draw(st.none() | st.integers(0, 2**31))
-        info.associated_user_scope = draw(st.none() | st.just("") | st.just("read_products"))
-    if draw(st.integers(0, 9)) == 0:
-        # Such as an adapter must cope with, though no app makes them.
-        session.online_access_info = None if session.is_online else OnlineAccessInfo()
-    return session
-
-
-def until(latest, session):
-    """Return the session with no date after the latest one, if there is one."""
-    if latest is None:
-        return session
-    dates = {name: getattr(session, name) for name in ("expires", "refresh_token_expires")}
-    return replace(session, **{name: date and min(date, latest) for name, date in dates.items()})
 
 
 # --- the same sessions ----------------------------------------------------------------------------
