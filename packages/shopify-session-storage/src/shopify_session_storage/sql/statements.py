@@ -55,7 +55,7 @@ class SqlStatements(SqlTables):
         if not self._layout.owned:
             access = f"COALESCE({access}, '')"  # both mean that there is none
         if "refreshToken" not in names:
-            return access, "NULL"
+            return access, "CAST(NULL AS char)"  # of some type, which PostgreSQL wants
         return access, table + self.dialect.identifier(names["refreshToken"])
 
     def _build_leases(self) -> None:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from shopify_session_storage.testing.battery import BatteryReport, battery_of_tests
 from shopify_session_storage.testing.case import Case, Need
 from shopify_session_storage.testing.cases import CASES
+from shopify_session_storage.testing.differences import Difference
 from shopify_session_storage.testing.shopify import FakeShopify, Fault
 from shopify_session_storage.testing.subject import Breakable, Subject
 
@@ -33,6 +34,7 @@ __all__ = [
     "BatteryReport",
     "Breakable",
     "Case",
+    "Difference",
     "FakeShopify",
     "Fault",
     "Need",

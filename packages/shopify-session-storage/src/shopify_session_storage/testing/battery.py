@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from shopify_session_storage.testing.case import Need
 from shopify_session_storage.testing.cases import CASES
+from shopify_session_storage.testing.differences import Difference
 from shopify_session_storage.testing.subject import (
     CASE_TIMEOUT,
     Breakable,
@@ -37,6 +38,7 @@ async def battery_of_tests(
     eventual_seconds: float = 0.0,
     case_timeout: float = CASE_TIMEOUT,
     lacks: Collection[Need] = (),
+    layout_allows: Collection[Difference] = (),
 ) -> BatteryReport:
     """Run every case of the battery on a storage.
 
@@ -54,6 +56,8 @@ async def battery_of_tests(
             is cleaned up after all the same.
         lacks: Cases that need one of these do not concern this storage, as with
             :class:`SessionStorageBattery`.
+        layout_allows: What the storage cannot hold, since its table is another program's. No case
+            is left out for it.
 
     Returns:
         The names of the cases that passed and of those that could not run. There is a warning,
@@ -81,6 +85,7 @@ async def battery_of_tests(
             eventual_seconds=eventual_seconds,
             case_timeout=case_timeout,
             owned=True,
+            layout_allows=layout_allows,
         )
         missing = subject.missing(case)
         if missing is not None:

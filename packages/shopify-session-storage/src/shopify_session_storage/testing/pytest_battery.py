@@ -7,6 +7,7 @@ import pytest
 from shopify_session_storage.storage import SessionStorage
 from shopify_session_storage.testing.case import Case, Need
 from shopify_session_storage.testing.cases import CASES
+from shopify_session_storage.testing.differences import Difference
 from shopify_session_storage.testing.subject import (
     CASE_TIMEOUT,
     Breakable,
@@ -35,11 +36,14 @@ class SessionStorageBattery:
             away, ``"another_loop"`` for one on a client that the user passed in and that is bound
             to its event loop, ``"processes"`` for one whose sessions no other process sees,
             ``"conditional_writes"`` and ``"leases"`` for one that does these in its process.
+        layout_allows: What the storage cannot hold, since its table is another program's. No case
+            is left out for it.
     """
 
     eventual_seconds: ClassVar[float] = 0.0
     case_timeout: ClassVar[float] = CASE_TIMEOUT
     lacks: ClassVar[frozenset[Need]] = frozenset()
+    layout_allows: ClassVar[tuple[Difference, ...]] = ()
 
     @classmethod
     def pytest_generate_tests(cls, metafunc: pytest.Metafunc) -> None:
@@ -80,6 +84,7 @@ class SessionStorageBattery:
             breakable=breakable,
             eventual_seconds=self.eventual_seconds,
             case_timeout=self.case_timeout,
+            layout_allows=self.layout_allows,
         )
         missing = subject.missing(case)
         if missing is not None:

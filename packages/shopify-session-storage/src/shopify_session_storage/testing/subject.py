@@ -4,16 +4,18 @@ import asyncio
 import inspect
 import os
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal, Protocol
 
+from shopify_session_storage.errors import SessionStorageError
 from shopify_session_storage.session import Session
 from shopify_session_storage.storage import SessionStorage
 from shopify_session_storage.testing.assertions import equal, same, true, within
 from shopify_session_storage.testing.case import Case, Need
+from shopify_session_storage.testing.differences import Difference
 from shopify_session_storage.testing.sessions import unique
 
 StorageFactory = Callable[[], SessionStorage | Awaitable[SessionStorage]]
@@ -70,6 +72,7 @@ class Subject:
         eventual_seconds: How long the backend may take until finds see a change.
         case_timeout: How long a case may take, in seconds; and as long again to clean up.
         owned: Whether to disconnect the storage after the case.
+        layout_allows: What the storage cannot hold.
     """
 
     def __init__(
@@ -82,8 +85,12 @@ class Subject:
         eventual_seconds: float = 0.0,
         case_timeout: float = CASE_TIMEOUT,
         owned: bool = False,
+        layout_allows: Collection[Difference] = (),
     ) -> None:
         self.storage = storage
+        self._layout_allows = layout_allows
+        self._stored: dict[str, Session] = {}
+        self._refused: set[str] = set()
         self._storage_factory = storage_factory
         self._failing_storage_factory = failing_storage_factory
         self._breakable = breakable
@@ -151,23 +158,55 @@ class Subject:
             self._owned.append(storage)
         return storage
 
+    def kept(self, session: Session) -> Session:
+        """Return what comes back of a session, which differs where the layout may."""
+        for difference in self._layout_allows:
+            if difference.kept is not None:
+                session = difference.kept(session)
+        return session
+
     async def stores(self, *sessions: Session) -> None:
         """Store sessions, one after the other."""
         for session in sessions:
+            if await self._is_refused(session):
+                self._refused.add(session.id)
+                continue
+            self._refused.discard(session.id)
+            self._stored[session.id] = session
+
+    async def _is_refused(self, session: Session) -> bool:
+        """Store a session, and tell whether it was refused, if it may be."""
+        what = f"store_session({session.id!r})"
+        stored = self._stored.values()
+        if not any(one.concerns(session, stored) for one in self._layout_allows):
+            same(await self.storage.store_session(session), True, what)
+            return False
+        try:
             result = await self.storage.store_session(session)
-            same(result, True, f"store_session({session.id!r})")
+        except SessionStorageError:
+            return True
+        true(isinstance(result, bool), f"{what} returned {result!r}")
+        return not result
 
     async def loads(self, *sessions: Session, by: SessionStorage | None = None) -> None:
         """Load each session and compare it with what was stored."""
         for session in sessions:
             loaded = await (by or self.storage).load_session(session.id)
-            equal(loaded, session, f"load_session({session.id!r})")
+            what = f"load_session({session.id!r})"
+            if session.id in self._refused:
+                same(loaded, None, f"{what}, which was refused")
+            else:
+                equal(loaded, self.kept(session), what)
 
     async def finds(
         self, shop: str, sessions: Iterable[Session], by: SessionStorage | None = None
     ) -> list[Session]:
         """Find the sessions of a shop, and compare them with what was stored, in any order."""
-        expected = {session.id: session for session in sessions}
+        expected = {
+            session.id: self.kept(session)
+            for session in sessions
+            if session.id not in self._refused
+        }
         deadline = time.monotonic() + self._eventual_seconds
         while True:
             found = await (by or self.storage).find_sessions_by_shop(shop)

@@ -1,0 +1,99 @@
+"""What the table of another program cannot hold, as data: a battery runs there with it.
+
+No case is left out for a difference. What a session becomes is compared with what is declared; a
+session that may be refused is either refused, and then nothing is stored under its id, or kept
+like any other.
+"""
+
+import unicodedata
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from shopify_session_storage.session import Session
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that a layout cannot hold.
+
+    Attributes:
+        name: Its name.
+        kept: Makes of a session what comes back; None if what it concerns may be refused.
+        concerns: Tells whether a session may be refused beside those that are stored.
+    """
+
+    name: str
+    kept: Callable[[Session], Session] | None = None
+    concerns: Callable[[Session, Collection[Session]], bool] = lambda session, stored: False
+
+
+def _without_empty_token(session: Session) -> Session:
+    return session if session.access_token else replace(session, access_token=None)
+
+
+EMPTY_TOKEN_IS_NONE: Final = Difference("an empty access token is none", _without_empty_token)
+
+
+def unknown_is_false(*flags: str) -> Difference:
+    """Return the difference of flags of a user that are NOT NULL.
+
+    Args:
+        flags: Names of :class:`AssociatedUser`'s fields.
+    """
+
+    def kept(session: Session) -> Session:
+        info = session.online_access_info
+        if not session.is_online or info is None:
+            return session
+        user = info.associated_user
+        unknown: dict[str, Any] = {name: False for name in flags if getattr(user, name) is None}
+        return replace(
+            session, online_access_info=replace(info, associated_user=replace(user, **unknown))
+        )
+
+    return Difference(f"unknown is false: {', '.join(flags)}", kept)
+
+
+def longer_than(characters: int, *names: str) -> Difference:
+    """Return the difference of columns that hold so many characters.
+
+    Args:
+        characters: How many.
+        names: Names of :class:`Session`'s fields.
+    """
+    return Difference(
+        f"more than {characters} characters: {', '.join(names)}",
+        concerns=lambda session, stored: any(
+            len(getattr(session, name) or "") > characters for name in names
+        ),
+    )
+
+
+def _is_alike(session: Session, stored: Collection[Session]) -> bool:
+    return any(one.id != session.id and _folded(one.id) == _folded(session.id) for one in stored)
+
+
+def _folded(text: str) -> str:
+    letters = (
+        letter if ord(letter) < 0x10000 else "?"
+        for letter in unicodedata.normalize("NFD", text)
+        if not unicodedata.combining(letter)
+    )
+    return "".join(letters).casefold().rstrip(" ")
+
+
+IDS_IGNORE_CASE: Final = Difference(
+    "ids that differ in case, accents, emoji or spaces at the end are one", concerns=_is_alike
+)
+
+_END: Final = datetime(2038, 1, 19, 3, 14, 7, tzinfo=UTC)
+
+DATES_END_IN_2038: Final = Difference(
+    "dates end in 2038",
+    concerns=lambda session, stored: any(
+        date is not None and date > _END
+        for date in (session.expires, session.refresh_token_expires)
+    ),
+)
