@@ -44,8 +44,11 @@ def groups(storage, monkeypatch):
 
 
 def most_groups(storage, calls):
-    """Return how many groups so many calls at once may make: the first ones go alone."""
-    return storage.max_groups + -(-(calls - storage.max_groups) // storage.max_group_items) + 1
+    """Return how many groups so many calls at once may make.
+
+    The first goes alone, and the last ones spread over the places that become free.
+    """
+    return 3 * storage.max_groups + -(-calls // storage.max_group_items)
 
 
 async def stored(storage, count=CALLERS):

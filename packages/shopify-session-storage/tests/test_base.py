@@ -152,6 +152,15 @@ async def test_an_error_of_core_keeps_its_own_cause_and_kind(storage):
 
 
 @pytest.mark.asyncio
+async def test_a_storage_that_cannot_be_entered_is_closed(storage):
+    storage.errors["ping"] = [DriverError()]
+    with pytest.raises(SessionStorageUnavailableError):
+        async with storage:
+            pytest.fail("entered")
+    assert not storage.connected
+
+
+@pytest.mark.asyncio
 async def test_disconnect_is_idempotent_and_the_storage_opens_again(storage):
     await storage.disconnect()
     assert storage.calls == []

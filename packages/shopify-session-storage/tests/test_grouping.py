@@ -84,15 +84,39 @@ async def test_what_works_for_several_callers_runs_in_no_callers_context():
 
 
 @pytest.mark.asyncio
-async def test_calls_wait_while_all_places_are_taken_and_leave_as_one_group():
+async def test_a_call_goes_at_once_and_those_that_come_meanwhile_in_groups_of_equal_shares():
     storage = await opened(max_groups=2)
     gate = storage.hold("load")
     calls = spawn(*(storage.load_session(id) for id in "abcdef"))
     await settle()
-    assert storage.arguments("load") == [["a"], ["b"]]
+    assert storage.arguments("load") == [["a"], ["b", "c", "d"]]
     gate.set()
     await asyncio.gather(*calls)
-    assert storage.arguments("load") == [["a"], ["b"], ["c", "d", "e", "f"]]
+    assert storage.arguments("load") == [["a"], ["b", "c", "d"], ["e"], ["f"]]
+
+
+@pytest.mark.parametrize("groups", [1, 2, 3, 5])
+@pytest.mark.asyncio
+async def test_callers_who_call_again_and_again_are_spread_over_all_groups_evenly(groups):
+    storage = await opened(max_groups=groups)
+    load = storage._load
+
+    async def load_in_a_moment(ids):
+        await asyncio.sleep(0.002)
+        return await load(ids)
+
+    storage._load = load_in_a_moment
+
+    async def calls(id):
+        for _ in range(10):
+            await storage.load_session(id)
+
+    await asyncio.gather(*(calls(f"{number:02}") for number in range(30)))
+    sizes = [len(ids) for ids in storage.arguments("load")]
+    assert sum(sizes) == 300
+    # The first leaves alone, and the last ones have nobody to wait for.
+    assert max(sizes) <= -(-30 // groups)
+    assert len(sizes) <= 13 * groups
 
 
 @pytest.mark.parametrize("hook", ["store", "delete"])

@@ -54,11 +54,12 @@ async def attempt(
         again: What is called after a lost connection in place of a hook that is not repeatable.
 
     Raises:
-        OutOfTimeError: If the hook has not ended by the deadline.
+        OutOfTimeError: If the hook has not ended by the deadline, and has not conflicted before.
         Exception: What the hook raised last.
     """
     lost = False
     conflicts = 0
+    conflict: Exception | None = None
     began = group.began
     pause = 0.0
     while True:
@@ -87,7 +88,7 @@ async def attempt(
             if not isinstance(failure, OutOfTimeError):
                 group.was_ended()
             await storage._recover()
-            raise OutOfTimeError
+            raise conflict or OutOfTimeError()
         hide_locals(failure)
         verdict = storage._verdict_of(failure)
         if verdict is Verdict.LOST and not lost:
@@ -98,6 +99,7 @@ async def attempt(
             continue
         if verdict is Verdict.CONFLICT:
             conflicts += 1
+            conflict = failure
             now = asyncio.get_running_loop().time()
             longest = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**conflicts)
             pause = random.uniform(longest / 4, longest)  # noqa: S311

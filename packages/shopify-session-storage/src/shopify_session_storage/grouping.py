@@ -1,9 +1,11 @@
 """Calls that have to wait travel together.
 
-A call that finds its lane free goes out at once. While as many groups are under way as the lane
-allows, further calls wait, and leave together as one group when a place becomes free. That keeps
-the latency of a lone call and gives many calls at once the throughput of the backend's plural
-operations.
+A call that finds its lane empty goes out at once. While others are under way, calls wait for the
+end of the event loop's turn, so that all who are about to call have done so, and leave in groups
+of about equal numbers of calls, as many groups at once as the lane allows. That keeps the latency
+of a lone call, gives many calls at once the throughput of the backend's plural operations, and
+lets backend and client work at the same time: beside a small group the rest would make a large
+one, and they would wait for one another in turn.
 
 A group that takes long, such as one behind a row that somebody else has locked, holds nobody up
 for longer than it must: after a moment it does not count any more, so that another one may leave.
@@ -71,6 +73,7 @@ class Lane:
         # Calls that conflicted, and may be tried again now. Their keys are held all the while.
         self._again: deque[Call] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._filling: asyncio.Handle | None = None
         self._alarm: asyncio.TimerHandle | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._drained: asyncio.Future[None] | None = None
@@ -89,8 +92,8 @@ class Lane:
         deadline = now + self._seconds
         if self._sweeper is None:
             self._sweeper = loop.call_at(deadline, self._sweep, loop)
-        free = not self._waiting and self._has_place()
-        if free and not self._writes:
+        lone = self._filling is None and not self._waiting and len(self._under_way) == self._slow
+        if lone and not self._writes:
             group = Group(values, now, deadline)
             group.works_in(_current_task(loop))
             self._under_way.add(group)
@@ -99,12 +102,11 @@ class Lane:
             finally:
                 self._leave(group)
         call = Call(kind, values, size, deadline, loop.create_future())
-        if free and self._keys.isdisjoint(values):
+        if lone and self._keys.isdisjoint(values):
             self._launch(loop, Group(values, now, deadline, (call,)))
         else:
             self._waiting.append(call)
-            # A place may be free all the same: a waiting call can be held back by its key alone.
-            self._fill(loop)
+            self._fill_soon(loop)
         results: Mapping[str, Any] = await call.future
         return results
 
@@ -145,17 +147,30 @@ class Lane:
         self._repeated -= group.is_repeated
         if self._writes and not keeps_keys:
             self._keys.difference_update(group.values)
-        self._go_on()
+        if self._filling is not None:
+            # Its callers may call again, and they are to be counted.
+            self._filling.cancel()
+            self._filling = None
+        self._go_on(returning=len(group.calls) > 1)
 
-    def _go_on(self) -> None:
-        if self._waiting or self._again:
-            self._fill(asyncio.get_running_loop())
+    def _go_on(self, *, returning: bool = False) -> None:
+        if self._waiting or self._again or returning:
+            self._fill_soon(asyncio.get_running_loop())
         if self._drained is not None and self._is_idle():
             self._drained.set_result(None)
             self._drained = None
 
+    def _fill_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Send groups at the end of the event loop's turn, if there is a place for one."""
+        if self._filling is None:
+            if self._has_place():
+                self._filling = loop.call_soon(self._fill, loop)
+            else:
+                self._watch(loop)
+
     def _fill(self, loop: asyncio.AbstractEventLoop) -> None:
         """Send groups while there is a place for one."""
+        self._filling = None
         while self._has_place():
             calls: list[Call] = []
             # What conflicted has one place of its own, and else those that the others leave.
@@ -167,12 +182,16 @@ class Lane:
                 calls = self._next_repeated()
                 repeated = bool(calls)
             if not calls:
-                return
+                return  # what waits is held back by its keys
             values = {key: value for call in calls for key, value in call.values.items()}
             deadline = calls[-1].deadline
             self._launch(loop, Group(values, loop.time(), deadline, calls, is_repeated=repeated))
-        waits = self._waiting or self._again
-        if waits and self._alarm is None and self._slow < self._slow_groups:
+        if self._waiting or self._again:
+            self._watch(loop)
+
+    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look in a moment whether a group is slow, while calls wait for a place."""
+        if self._alarm is None and self._slow < self._slow_groups:
             self._alarm = loop.call_later(SLOW_SECONDS, self._look_for_slow, loop)
 
     def _look_for_slow(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -214,6 +233,11 @@ class Lane:
             self._keys.difference_update(call.values)
         return []
 
+    def _share(self) -> int:
+        """Return how many calls a group has if each has as many, those under way included."""
+        sent = sum(len(group.calls) or 1 for group in self._under_way if not group.is_slow)
+        return -(-(len(self._waiting) + sent) // self._groups)
+
     def _next_calls(self) -> list[Call]:
         """Take the calls that leave next: of one kind, and none overtaking one for the same key."""
         calls: list[Call] = []
@@ -221,7 +245,9 @@ class Lane:
         held = set(self._keys)
         keys: set[str] = set()
         size = 0
-        while self._waiting:
+        # One that asks for what another of the group asks for, too, makes the group no larger.
+        room = self._share()
+        while self._waiting and room:
             call = self._waiting.popleft()
             if call.future.done():  # its caller has been cancelled, or has run out of time
                 continue
@@ -235,15 +261,18 @@ class Lane:
                 kept.append(call)
                 continue
             size += call.size
-            count = len(keys) + sum(key not in keys for key in call.values)
+            before = len(keys)
+            count = before + sum(key not in keys for key in call.values)
             if calls and (count > self._items or size > self._size):
                 kept.append(call)
                 break
             keys.update(call.values)
+            room -= count > before
             calls.append(call)
             if call.alone:
                 break
-        self._waiting.extendleft(reversed(kept))
+        if kept:
+            self._waiting.extendleft(reversed(kept))
         return calls
 
     async def _run(self, group: Group) -> None:

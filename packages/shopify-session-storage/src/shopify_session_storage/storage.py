@@ -320,7 +320,11 @@ class SessionStorage(ABC):
         """
 
     async def __aenter__(self) -> Self:
-        await self.ready()
+        try:
+            await self.ready()
+        except BaseException:
+            await self.disconnect()  # nobody else will: the block is not entered
+            raise
         return self
 
     async def __aexit__(

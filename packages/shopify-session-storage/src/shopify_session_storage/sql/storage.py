@@ -130,17 +130,23 @@ class SqlSessionStorage(SqlStatements):
         return SessionPage(sessions, corrupt, last)
 
     def _misfit(self, session: Session) -> str | None:
-        reason = self._mapping.misfit(session)
-        if reason is None and not self._has_dropped and self._mapping.drops_user(session):
+        mapping, table = self._mapping, f"{self.backend}: the table {self._table}"
+        if mapping.lacks_refresh and mapping.drops_refresh(session):
+            lacks = mapping.lacks_refresh
+            return (
+                f"{table} has no column for {' and '.join(lacks)}, which the session has. "
+                f"{self._advice().column_lines(lacks)}and open the storage again"
+            )
+        if (reason := mapping.misfit(session)) is not None:
+            return f"{table} cannot hold the session: {reason}; change that in its schema"
+        if mapping.lacks_user and not self._has_dropped and mapping.drops_user(session):
             self._has_dropped = True
             self._logger.warning(
-                "%s: the table %s has no columns for %s, so that what is known of a user is not "
-                "stored there",
-                self.backend,
-                self._table,
-                ", ".join(self._mapping.lacks_user),
+                "%s has no columns for %s, so that what is known of a user is not stored there",
+                table,
+                ", ".join(mapping.lacks_user),
             )
-        return None if reason is None else f"{self.backend}: {self._table}: {reason}"
+        return None
 
     def _to_row(self, session: Session) -> tuple[Any, ...]:
         """Return the values of a session for the columns that the table has."""

@@ -22,9 +22,8 @@ from shopify_session_storage.sql.layouts.layout import (
     LayoutName,
     layout_named,
 )
-from shopify_session_storage.sql.layouts.mapping import RowMapping
+from shopify_session_storage.sql.layouts.mapping import REFRESH, RowMapping
 from shopify_session_storage.sql.layouts.matching import (
-    REFRESH,
     REQUIRED,
     check_column_names,
     choose_encodings,

@@ -10,6 +10,9 @@ from shopify_session_storage.sql.layouts.dates import in_units
 from shopify_session_storage.sql.layouts.encodings import Encoding
 from shopify_session_storage.stored import COLUMNS, session_from_values
 
+REFRESH: Final = ("refreshToken", "refreshTokenExpires")
+"""The columns without which no session with a refresh token is stored."""
+
 _NOBODY: Final = AssociatedUser()
 _PLACES: Final = {name: place for place, name in enumerate(COLUMNS)}
 _USER: Final = slice(_PLACES["userId"], None)
@@ -57,9 +60,7 @@ class RowMapping:
         self._present: Callable[[Sequence[Any]], tuple[Any, ...]] = (
             tuple if len(present) == len(COLUMNS) else itemgetter(*present)
         )
-        self._no_refresh = [
-            _PLACES[name] for name in ("refreshToken", "refreshTokenExpires") if name not in names
-        ]
+        self.lacks_refresh = [name for name in REFRESH if name not in names]
         self.lacks_user = [name for name in COLUMNS[_USER] if name not in names]
 
     @classmethod
@@ -126,16 +127,22 @@ class RowMapping:
 
     def misfit(self, session: Session) -> str | None:
         """Return why the table cannot hold a session, in words without a value; None if it can."""
-        if not (self._misfits or self._no_refresh):
+        if not self._misfits:
             return None
         values = _values(session)
-        if any(values[place] is not None for place in self._no_refresh):
-            return "the table has no columns for refresh tokens, and the session has one"
         for place, column, misfit in self._misfits:
             reason = misfit(values[place])
             if reason is not None:
-                return f"the column {column} {reason}"
+                return f"its column {column} {reason}"
         return None
+
+    def drops_refresh(self, session: Session) -> bool:
+        """Tell whether the table has no column for a session's refresh token, or for its end."""
+        values = (session.refresh_token, session.refresh_token_expires)
+        return any(
+            value is not None and name in self.lacks_refresh
+            for name, value in zip(REFRESH, values, strict=True)
+        )
 
     def drops_user(self, session: Session) -> bool:
         """Tell whether the table has no column for something that is known of the user."""

@@ -13,8 +13,6 @@ from shopify_session_storage.stored import COLUMNS
 REQUIRED: Final = ("id", "shop", "state", "isOnline", "scope", "expires", "accessToken")
 """The columns that such tables have had from the start, but for the user's id."""
 
-REFRESH: Final = ("refreshToken", "refreshTokenExpires")
-
 _FLAGS: Final = ("isOnline", "emailVerified", "accountOwner", "collaborator")
 _DATES: Final = ("expires", "refreshTokenExpires")
 _ALWAYS_THERE: Final = ("id", "shop", "state")
