@@ -39,37 +39,37 @@ async def use(storage):
 async def test_prisma_finds_nothing_to_do(space):
     """After all that ours do, in a model that has the lines for leases, and in those without."""
     where = (space.javascript["provider"], space.javascript["url"])
-    minute = timedelta(minutes=1)
+    hour = timedelta(hours=1)
     async with space.python() as python:
         await use(python)
-        assert await python.acquire_lease("alpha", "holder", minute)
+        assert await python.acquire_lease("alpha", "holder", hour)
     for table in ("TemplateSession", "shopify_app_sessions"):
         async with space.python(session_table_name=table) as python:
             await use(python)
             with pytest.raises(MigrationError, match="model SessionLease") as raised:
-                await python.acquire_lease("alpha", "holder", minute)
+                await python.acquire_lease("alpha", "holder", hour)
         assert f'@@map("{table}_leases")' in str(raised.value)
     assert difference(*where, schema(where[0])) == ""
     assert "already in sync" in push(*where, schema(where[0]))
     async with space.python() as python:
-        assert not await python.acquire_lease("alpha", "other", minute)
+        assert not await python.acquire_lease("alpha", "other", hour)
 
 
 @ON_EACH
 async def test_the_lines_of_the_error_are_enough(space, tmp_path):
     """Pushed, they give leases; and without them a push drops these, without a question."""
     where = (space.javascript["provider"], space.javascript["url"])
-    minute = timedelta(minutes=1)
+    hour = timedelta(hours=1)
     async with space.python(session_table_name="TemplateSession") as python:
         with pytest.raises(MigrationError) as raised:
-            await python.acquire_lease("alpha", "holder", minute)
+            await python.acquire_lease("alpha", "holder", hour)
         lines = str(raised.value).partition("Prisma:\n")[2].partition("or run:")[0]
         models = tmp_path / "schema.prisma"
         models.write_text(schema(where[0]).read_text() + lines.replace("SessionLease", "Lease"))
         push(*where, models)
-        assert await python.acquire_lease("alpha", "holder", minute)
+        assert await python.acquire_lease("alpha", "holder", hour)
         await python.release_lease("alpha", "holder")
     push(*where, schema(where[0]))
     async with space.python(session_table_name="TemplateSession") as python:
         with pytest.raises(MigrationError):
-            await python.acquire_lease("alpha", "holder", minute)
+            await python.acquire_lease("alpha", "holder", hour)
