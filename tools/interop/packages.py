@@ -22,4 +22,9 @@ def _install(folder: Path) -> None:
     (folder / PACKAGES.name).write_bytes(PACKAGES.read_bytes())
     npm = program("npm")
     assert npm is not None
-    run_to_end(npm, "install", "--no-package-lock", "--no-audit", "--no-fund", directory=folder)
+    # Prisma's scripts would download engines that nothing here uses.
+    run_to_end(
+        npm, "install", "--ignore-scripts", "--no-package-lock", "--no-audit", "--no-fund",
+        directory=folder,
+    )  # fmt: skip
+    run_to_end(npm, "rebuild", "sqlite3", directory=folder)
