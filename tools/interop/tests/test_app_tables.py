@@ -9,7 +9,9 @@ from dataclasses import replace
 import pytest
 from interop.app_tables import APP_TABLES, app_table
 from interop.differences import FINDING_25, arrives
+from interop.peer import PeerError
 from shopify_app import ShopifyApp
+from shopify_session_storage import SessionStorageError
 from shopify_session_storage.access_tokens import AccessTokenStore
 from shopify_session_storage.testing.sessions import offline_session, online_session, unique
 from shopify_session_storage.testing.shopify import FakeShopify
@@ -51,17 +53,29 @@ async def all_there_and_gone(backend, writer, javascript, python, times, change=
     writing, reading = sides(writer, javascript, python)
     stored = [until(backend.latest, session) for session in drawn(times)]
     expected = {one.id: change(arrives(backend.name, writer, one)) for one in stored}
-    for start in range(0, len(stored), 20):
-        await asyncio.gather(*map(writing.store_session, stored[start : start + 20]))
-    for id, session in expected.items():
-        assert await reading.load_session(id) == session
-        assert await reading.find_sessions_by_shop(session.shop) == [session]
-    deleted, kept = stored[::2], stored[1::2]
-    assert await reading.delete_session(deleted[0].id)
-    assert await reading.delete_sessions([one.id for one in deleted[1:]])
+    await by_tens(writing.store_session, stored)
+    loaded = await by_tens(reading.load_session, expected)
+    assert dict(zip(expected, loaded, strict=True)) == expected
+    found = await by_tens(reading.find_sessions_by_shop, [one.shop for one in stored])
+    assert dict(zip(expected, found, strict=True)) == {id: [one] for id, one in expected.items()}
+    deleted, kept = [one.id for one in stored[::2]], [one.id for one in stored[1::2]]
+    assert await reading.delete_session(deleted[0])
+    assert await reading.delete_sessions(deleted[1:])
     for storage in (writing, reading):
-        assert [await storage.load_session(one.id) for one in deleted] == [None] * len(deleted)
-        assert [(await storage.load_session(one.id)).id for one in kept] == [one.id for one in kept]
+        assert await by_tens(storage.load_session, deleted) == [None] * len(deleted)
+        assert [one.id for one in await by_tens(storage.load_session, kept)] == kept
+
+
+async def by_tens(call, arguments):
+    """Return what it answers, ten calls at a time."""
+    answers = []
+    for ten in batched(list(arguments), 10):
+        answers += await asyncio.gather(*map(call, ten))
+    return answers
+
+
+def batched(whole, size):
+    return (whole[start : start + size] for start in range(0, len(whole), size))
 
 
 @pytest.mark.parametrize("writer", ["JavaScript", "Python"])
@@ -145,3 +159,15 @@ async def test_a_refresh_is_seen_by_the_other_side(javascript, python):
             assert fake.takes_refresh_token("alpha", loaded.refresh_token)
             await javascript.delete_session(session.id)
             assert await python.load_session(session.id) is None
+
+
+@pytest.mark.parametrize("backend", [APP_TABLES[-1]], ids=["drizzle-mysql"])
+async def test_dates_that_a_column_cannot_hold(backend, javascript, python):
+    session = offline_session(unique("shop"))
+    late = replace(session, expires=backend.latest + timedelta(seconds=1))
+    for storage, error in ((javascript, PeerError), (python, SessionStorageError)):
+        with pytest.raises(error):
+            await storage.store_session(late)
+        assert await storage.load_session(session.id) is None
+        await storage.store_session(replace(session, expires=backend.latest))
+        await storage.delete_session(session.id)
