@@ -5,6 +5,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from interop.app_tables import APP_TABLES, app_table
