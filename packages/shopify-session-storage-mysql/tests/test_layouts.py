@@ -87,7 +87,12 @@ class TestTemplateOfPrisma(LayoutBattery):
 
 class TestDrizzle(LayoutBattery):
     layout = "drizzle"
-    layout_allows = (EMPTY_TOKEN_IS_NONE, IDS_IGNORE_CASE, DATES_END_IN_2038)
+    layout_allows = (
+        EMPTY_TOKEN_IS_NONE,
+        IDS_IGNORE_CASE,
+        DATES_END_IN_2038,
+        longer_than(65_535 // 4, "shop", "state", "scope", "access_token", "refresh_token"),
+    )
 
 
 @pytest.mark.asyncio

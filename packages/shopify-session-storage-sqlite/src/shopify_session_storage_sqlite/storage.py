@@ -139,6 +139,7 @@ class SQLiteSessionStorage(SqlSessionStorage):
             self._borrowed = BorrowedConnection(database)
         else:
             self._path = checked_path(database)
+            self._create = self._create or self._path == IN_MEMORY
         self._writer: Connection
         self._reader: Connection
         self._own: set[OwnConnection] = set()

@@ -83,10 +83,11 @@ class ForeignTables(SqlNames):
         Raises:
             MigrationError: If sessions cannot be kept in it.
         """
-        columns = await self._matched(connection)
+        columns, advice = await self._matched(connection), self._advice()
         await self._check_unique(connection, columns["id"].name)
         known = await self._encodings(connection, columns)
-        self._mapping = RowMapping.of(columns, choose_encodings(columns, known, self._advice()))
+        encodings = choose_encodings(columns, known, advice)
+        self._mapping = RowMapping.of(columns, encodings, advice)
         self._build_statements()
         shop = columns["shop"].name
         if not await self._has_index(connection, shop):
@@ -96,7 +97,7 @@ class ForeignTables(SqlNames):
                 self.backend,
                 self._table,
                 shop,
-                self._advice().index_line(shop),
+                advice.index_line(shop),
             )
 
     async def _foreign_sql(self, connection: SqlConnection) -> str:

@@ -131,14 +131,8 @@ class SqlSessionStorage(SqlStatements):
 
     def _misfit(self, session: Session) -> str | None:
         mapping, table = self._mapping, f"{self.backend}: the table {self._table}"
-        if mapping.lacks_refresh and mapping.drops_refresh(session):
-            lacks = mapping.lacks_refresh
-            return (
-                f"{table} has no column for {' and '.join(lacks)}, which the session has. "
-                f"{self._advice().column_lines(lacks)}and open the storage again"
-            )
         if (reason := mapping.misfit(session)) is not None:
-            return f"{table} cannot hold the session: {reason}; change that in its schema"
+            return f"{table} cannot hold the session: {reason}"
         if mapping.lacks_user and not self._has_dropped and mapping.drops_user(session):
             self._has_dropped = True
             self._logger.warning(

@@ -166,7 +166,7 @@ class Advice:
         return "userId" if name == "userId" else "flag"
 
     def _quoted(self, name: str) -> str:
-        return f"{self.quote}{name}{self.quote}"
+        return self.quote + name.replace(self.quote, self.quote * 2) + self.quote
 
     def index_line(self, shop: str) -> str:
         """Return the line that declares an index on the column of shops."""

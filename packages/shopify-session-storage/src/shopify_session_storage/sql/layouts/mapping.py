@@ -5,6 +5,7 @@ from operator import itemgetter
 from typing import Any, Final, Self
 
 from shopify_session_storage.session import AssociatedUser, Session
+from shopify_session_storage.sql.layouts.advice import Advice
 from shopify_session_storage.sql.layouts.columns import Kind, LiveColumn
 from shopify_session_storage.sql.layouts.dates import in_units
 from shopify_session_storage.sql.layouts.encodings import Encoding
@@ -26,6 +27,7 @@ class RowMapping:
         encodings: How the values of a column are written and read, where that is not as they are.
         units: The units of ``expires`` and ``refreshTokenExpires`` in milliseconds, where dates
             are read as numbers.
+        advice: Words what the table lacks for refresh tokens.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class RowMapping:
         encodings: Mapping[str, Encoding],
         *,
         units: tuple[int, int] = (1, 1),
+        advice: Advice | None = None,
     ) -> None:
         self.names = {name: names[name] for name in COLUMNS if name in names}
         self.kinds = {
@@ -61,6 +64,10 @@ class RowMapping:
             tuple if len(present) == len(COLUMNS) else itemgetter(*present)
         )
         self.lacks_refresh = [name for name in REFRESH if name not in names]
+        lines = "" if advice is None else f". {advice.column_lines(self.lacks_refresh)}"
+        self._refresh_reason = (
+            f"it has no column for {' and '.join(self.lacks_refresh)}, which the session has{lines}"
+        )
         self.lacks_user = [name for name in COLUMNS[_USER] if name not in names]
 
     @classmethod
@@ -80,15 +87,20 @@ class RowMapping:
 
     @classmethod
     def of(
-        cls, columns: Mapping[str, LiveColumn], encodings: Mapping[str, Encoding]
-    ) -> "RowMapping":
+        cls,
+        columns: Mapping[str, LiveColumn],
+        encodings: Mapping[str, Encoding],
+        advice: Advice | None = None,
+    ) -> Self:
         """Return those of a table of another program.
 
         Args:
             columns: The table's columns, by those of :data:`COLUMNS`.
             encodings: Their encodings.
+            advice: Words what the table lacks for refresh tokens.
         """
-        return cls({name: column.name for name, column in columns.items()}, encodings)
+        names = {name: column.name for name, column in columns.items()}
+        return cls(names, encodings, advice=advice)
 
     def to_row(self, session: Session) -> tuple[Any, ...]:
         """Return what is stored, for each column that the table has."""
@@ -127,16 +139,18 @@ class RowMapping:
 
     def misfit(self, session: Session) -> str | None:
         """Return why the table cannot hold a session, in words without a value; None if it can."""
+        if self.lacks_refresh and self._drops_refresh(session):
+            return self._refresh_reason
         if not self._misfits:
             return None
         values = _values(session)
         for place, column, misfit in self._misfits:
             reason = misfit(values[place])
             if reason is not None:
-                return f"its column {column} {reason}"
+                return f"its column {column} {reason}; change that in its schema"
         return None
 
-    def drops_refresh(self, session: Session) -> bool:
+    def _drops_refresh(self, session: Session) -> bool:
         """Tell whether the table has no column for a session's refresh token, or for its end."""
         values = (session.refresh_token, session.refresh_token_expires)
         return any(
