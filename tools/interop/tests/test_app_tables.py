@@ -5,7 +5,7 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from interop.app_tables import APP_TABLES, app_table
@@ -150,9 +150,8 @@ async def test_a_refresh_is_seen_by_the_other_side(javascript, python):
         ):
             await ours.save(fake.install("alpha"))
             session = await python.load_session("offline_alpha.myshopify.com")
-            await javascript.store_session(
-                replace(session, expires=session.expires.replace(year=2025))
-            )
+            expired = replace(session, expires=datetime(2025, 1, 2, tzinfo=UTC))
+            await javascript.store_session(expired)
             got = await ours.get("alpha")
             loaded = await javascript.load_session(session.id)
             assert loaded == await python.load_session(session.id)
