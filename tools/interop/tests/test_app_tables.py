@@ -79,6 +79,7 @@ def batched(whole, size):
     return (whole[start : start + size] for start in range(0, len(whole), size))
 
 
+@pytest.mark.shows("{writer} stores what hypothesis makes, {reader} loads an equal session")
 @pytest.mark.parametrize("writer", ["JavaScript", "Python"])
 @pytest.mark.parametrize("backend", APP_TABLES, ids=lambda backend: backend.id)
 async def test_many_sessions(backend, writer, javascript, python, times):
