@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from interop.peer import installed_packages
+from interop.packages import installed_packages
 from servers.discovery import accepts, built, free_port, need, run_to_end, running, talking
 
 HERE = Path(__file__).parent

@@ -50,6 +50,9 @@ const ADAPTERS = {
     const {KVSessionStorage} = require('@shopify/shopify-app-session-storage-kv');
     return [new KVSessionStorage(namespaceAt(url, token)), () => {}];
   },
+
+  drizzle: (options) => require('./drizzle/open.cjs')(options),
+  prisma: (options) => require('./prisma/open.cjs')(options),
 };
 
 function withTable(table) {

@@ -2,13 +2,13 @@
 
 import os
 import shutil
-import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import servers.dynamodb
@@ -21,6 +21,8 @@ from environment import ROOT
 from servers.discovery import Server
 from shopify_session_storage import BaseSessionStorage
 
+from interop import databases
+
 PACKAGES = ROOT / "packages"
 
 
@@ -32,11 +34,13 @@ class Space:
         python: Makes a storage of ours on it. An old database may have another table name.
         javascript: The options of the official adapter, as ``peer.cjs`` takes them.
         restore: Fills it from a file of golden data, where there is an older layout.
+        database: The SQL database that it is, where an app defines the table.
     """
 
     python: Callable[..., BaseSessionStorage]
     javascript: Mapping[str, Any]
     restore: Callable[[Path], Awaitable[None]] | None = None
+    database: databases.Database | None = None
 
 
 @dataclass(frozen=True)
@@ -44,7 +48,7 @@ class Backend:
     """A backend that both languages have an adapter for.
 
     Attributes:
-        name: As in the names of the packages.
+        name: As in the names of the packages, if those are not given.
         server: Its server; None if it needs none.
         space: Makes a database from that address, and a folder for files.
         javascript_drivers: What the official adapter works with.
@@ -52,6 +56,9 @@ class Backend:
         old: The files of its old databases, with their table if it is not the default.
         others: The files of databases that other packages of Shopify's made, with their table.
         either_creates: Whether a storage finds nothing at first, and creates what it needs.
+        package: What our package's name ends with.
+        adapter: What the official package's name ends with; its name in ``adapters.cjs``.
+        latest: The last date that it can hold, if Python has later ones.
     """
 
     name: str
@@ -62,6 +69,9 @@ class Backend:
     old: Mapping[str, str | None] = field(default_factory=dict)
     others: Mapping[str, str] = field(default_factory=dict)
     either_creates: bool = True
+    package: str = ""
+    adapter: str = ""
+    latest: datetime | None = None
 
     @property
     def fixture(self) -> str | None:
@@ -71,7 +81,28 @@ class Backend:
     @property
     def data(self) -> Path:
         """The golden data of the package's own tests."""
-        return PACKAGES / f"shopify-session-storage-{self.name}" / "tests" / "data"
+        return PACKAGES / self.our_package / "tests" / "data"
+
+    @property
+    def id(self) -> str:
+        """The name in the names of tests."""
+        return self.name.replace(" ", "-")
+
+    @property
+    def opened_as(self) -> str:
+        """The name in ``adapters.cjs``."""
+        return self.adapter or self.name
+
+    @property
+    def our_package(self) -> str:
+        """The name of our package."""
+        return f"shopify-session-storage-{self.package or self.name}"
+
+    @property
+    def official_package(self) -> str:
+        """The name of the official package."""
+        name = self.opened_as.removesuffix("-style")
+        return f"@shopify/shopify-app-session-storage-{name}"
 
 
 def _text(file: Path) -> str:
@@ -85,19 +116,19 @@ def _text(file: Path) -> str:
 async def _sqlite(_: str, directory: Path) -> AsyncIterator[Space]:
     from shopify_session_storage_sqlite import SQLiteSessionStorage
 
-    file = directory / f"{uuid4().hex}.db"
+    async with databases.sqlite(_, directory) as database:
+        file = Path(database.javascript_url.removeprefix("file:"))
 
-    def python(table: str = "shopify_sessions") -> BaseSessionStorage:
-        return SQLiteSessionStorage(file, session_table_name=table, on_error="raise")
+        def python(table: str = "shopify_sessions") -> BaseSessionStorage:
+            return SQLiteSessionStorage(file, session_table_name=table, on_error="raise")
 
-    async def restore(data: Path) -> None:
-        if data.suffix == ".sqlite":
-            shutil.copy(data, file)
-        else:
-            with closing(sqlite3.connect(file)) as connection:
-                connection.executescript(_text(data))
+        async def restore(data: Path) -> None:
+            if data.suffix == ".sqlite":
+                shutil.copy(data, file)
+            else:
+                await database.run(_text(data))
 
-    yield Space(python, {"database": str(file)}, restore)
+        yield Space(python, {"database": str(file)}, restore)
 
 
 SQLITE = Backend(
@@ -119,32 +150,20 @@ SQLITE = Backend(
 
 
 @asynccontextmanager
-async def _postgresql(server_url: str, _: Path) -> AsyncIterator[Space]:
-    import asyncpg
+async def _postgresql(server_url: str, directory: Path) -> AsyncIterator[Space]:
     from shopify_session_storage_postgresql import PostgreSQLSessionStorage
 
-    name = f"interop_{uuid4().hex}"
-    url = servers.postgresql.with_database(server_url, name)
+    async with databases.postgresql(server_url, directory) as database:
 
-    async def run_sql(url: str, sql: str) -> None:
-        connection = await asyncpg.connect(url)
-        try:
-            await connection.execute(sql)
-        finally:
-            await connection.close()
+        def python(table: str = "shopify_sessions") -> BaseSessionStorage:
+            return PostgreSQLSessionStorage(
+                database.url, session_table_name=table, on_error="raise"
+            )
 
-    def python(table: str = "shopify_sessions") -> BaseSessionStorage:
-        return PostgreSQLSessionStorage(url, session_table_name=table, on_error="raise")
+        async def restore(data: Path) -> None:
+            await database.run(_text(data))
 
-    async def restore(data: Path) -> None:
-        await run_sql(url, _text(data))
-
-    await run_sql(server_url, f'CREATE DATABASE "{name}"')
-    try:
-        # The official adapter takes nothing but the address from a URL.
-        yield Space(python, {"url": urlunsplit(urlsplit(url)._replace(query=""))}, restore)
-    finally:
-        await run_sql(server_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+        yield Space(python, {"url": database.javascript_url}, restore)
 
 
 POSTGRESQL = Backend(
@@ -166,36 +185,18 @@ POSTGRESQL = Backend(
 
 
 @asynccontextmanager
-async def _mysql(server_url: str, _: Path) -> AsyncIterator[Space]:
-    import aiomysql
-    from aiomysql.connection import CLIENT
+async def _mysql(server_url: str, directory: Path) -> AsyncIterator[Space]:
     from shopify_session_storage_mysql import MySQLSessionStorage
 
-    name = f"interop_{uuid4().hex}"
-    url = servers.mysql.with_database(server_url, name)
+    async with databases.mysql(server_url, directory) as database:
 
-    async def run_sql(url: str, sql: str) -> None:
-        connection = await aiomysql.connect(
-            **servers.mysql.options_of(url), autocommit=True, client_flag=CLIENT.MULTI_STATEMENTS
-        )
-        try:
-            await connection.query(sql)
-            while connection._result.has_next:
-                await connection.next_result()
-        finally:
-            await connection.ensure_closed()
+        def python(table: str = "shopify_sessions") -> BaseSessionStorage:
+            return MySQLSessionStorage(database.url, session_table_name=table, on_error="raise")
 
-    def python(table: str = "shopify_sessions") -> BaseSessionStorage:
-        return MySQLSessionStorage(url, session_table_name=table, on_error="raise")
+        async def restore(data: Path) -> None:
+            await database.run(_text(data))
 
-    async def restore(data: Path) -> None:
-        await run_sql(url, _text(data))
-
-    await run_sql(server_url, f"CREATE DATABASE `{name}`")
-    try:
-        yield Space(python, {"url": urlunsplit(urlsplit(url)._replace(query=""))}, restore)
-    finally:
-        await run_sql(server_url, f"DROP DATABASE `{name}`")
+        yield Space(python, {"url": database.javascript_url}, restore)
 
 
 MYSQL = Backend(

@@ -17,6 +17,13 @@ Writer = Literal["JavaScript", "Python"]
 SQL = frozenset({"sqlite", "postgresql", "mysql"})
 PAIRS = SQL | {"redis", "kv-style"}
 OBJECTS = frozenset({"mongodb", "dynamodb"})
+PRISMA = frozenset({"prisma sqlite", "prisma sqlite ms", "prisma postgresql", "prisma mysql"})
+DRIZZLE = frozenset({"drizzle sqlite", "drizzle postgresql", "drizzle mysql"})
+APP_TABLES = PRISMA | DRIZZLE
+
+
+_FLAGS = ("account_owner", "collaborator", "email_verified")
+_NAMES = ("first_name", "last_name", "email", "locale")
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,37 @@ def _user_always_online(session: Session) -> Session:
     return replace(session, online_access_info=OnlineAccessInfo(AssociatedUser()))
 
 
+def _user(change: Callable[[AssociatedUser], AssociatedUser]) -> Callable[[Session], Session]:
+    def of_session(session: Session) -> Session:
+        info = session.online_access_info
+        if info is None:
+            return session
+        changed = replace(info, associated_user=change(info.associated_user))
+        return replace(session, online_access_info=changed)
+
+    return of_session
+
+
+def _without_empty_values(user: AssociatedUser) -> AssociatedUser:
+    flags: dict[str, Any] = {name: getattr(user, name) for name in _FLAGS}
+    values: dict[str, Any] = {name: value or None for name, value in vars(user).items()}
+    return AssociatedUser(**values | flags)
+
+
+def _with_flags(user: AssociatedUser) -> AssociatedUser:
+    flags: dict[str, Any] = {name: getattr(user, name) or False for name in _FLAGS}
+    return replace(user, **flags)
+
+
+def _with_null_names(user: AssociatedUser) -> AssociatedUser:
+    names: dict[str, Any] = {name: "null" for name in _NAMES if getattr(user, name) is None}
+    return replace(user, **names)
+
+
+def _with_user(user: AssociatedUser) -> Session:
+    return online_session(unique("shop"), online_access_info=OnlineAccessInfo(user))
+
+
 def _without_empty(*names: str) -> Callable[[Session], Session]:
     def change(session: Session) -> Session:
         empty: dict[str, Any] = {name: None for name in names if getattr(session, name) == ""}
@@ -82,35 +120,35 @@ for _name in ("expires", "refresh_token_expires"):
 DIFFERENCES = (
     Difference(
         "milliseconds of `expires` are cut",
-        SQL,
+        SQL | {"drizzle mysql"},
         None,
         _whole_seconds("expires"),
         _WITH_MILLISECONDS,
     ),
     Difference(
         "milliseconds of `refreshTokenExpires` are cut",
-        frozenset({"sqlite", "mysql"}),
+        frozenset({"sqlite", "mysql", "drizzle mysql"}),
         None,
         _whole_seconds("refresh_token_expires"),
         _WITH_MILLISECONDS,
     ),
     Difference(
         "`expires_in` and `associated_user_scope` are not kept",
-        PAIRS,
+        PAIRS | APP_TABLES,
         None,
         _without_response_fields,
         online_session(unique("shop")),
     ),
     Difference(
         "user data of an offline session is not kept",
-        PAIRS | OBJECTS,
+        PAIRS | OBJECTS | APP_TABLES,
         None,
         _user_if_online,
         online_session(unique("shop"), is_online=False),
     ),
     Difference(
         "an online session without user data comes back with an empty user",
-        PAIRS | OBJECTS,
+        PAIRS | OBJECTS | APP_TABLES,
         None,
         _user_always_online,
         online_session(unique("shop"), online_access_info=None),
@@ -129,6 +167,34 @@ DIFFERENCES = (
         _without_empty("refresh_token"),
         offline_session(unique("shop"), refresh_token=""),
     ),
+    Difference(
+        "an empty scope, access token or refresh token comes back as none",
+        APP_TABLES,
+        None,
+        _without_empty("scope", "access_token", "refresh_token"),
+        offline_session(unique("shop"), scope="", access_token="", refresh_token=""),
+    ),
+    Difference(
+        "JavaScript does not store empty names, nor a user id of 0",
+        APP_TABLES,
+        "JavaScript",
+        _user(_without_empty_values),
+        _with_user(AssociatedUser(id=0, first_name="", last_name="", email="", locale="")),
+    ),
+    Difference(
+        "JavaScript stores a flag that is unknown as false",
+        PRISMA,
+        "JavaScript",
+        _user(_with_flags),
+        _with_user(AssociatedUser(id=7)),
+    ),
+    Difference(
+        'JavaScript reads a name that is unknown as `"null"`',
+        PRISMA,
+        "Python",
+        _user(_with_null_names),
+        _with_user(AssociatedUser(id=7)),
+    ),
 )
 
 # The official PostgreSQL adapter sets only the columns that the new version has.
@@ -140,11 +206,16 @@ LOSING_LIST_ENTRIES = frozenset({"redis", "kv-style"})
 # The official adapters look whether there is a table, and then create it.
 FAILING_AT_START = frozenset({"sqlite", "postgresql", "mysql"})
 
+# The official adapter asks for no more.
+FINDING_25 = PRISMA
+
 # What is shown by tests of its own.
 FURTHER = {
     "JavaScript's first start may fail while another process creates the table": FAILING_AT_START,
     "an update by JavaScript keeps the old value of a field that is absent": KEEPING_OLD_COLUMNS,
     "JavaScript's stores drop what joins the shop's list meanwhile": LOSING_LIST_ENTRIES,
+    "JavaScript finds no more than 25 sessions of a shop": FINDING_25,
+    "dates after 2038-01-19 cannot be stored": frozenset({"drizzle mysql"}),
 }
 
 

@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 
-from interop.backends import BACKENDS
+from interop.app_tables import APP_TABLES
+from interop.backends import BACKENDS, Backend
 from interop.differences import DIFFERENCES, FURTHER
-from interop.peer import HERE, PACKAGES
+from interop.packages import HERE, PACKAGES
 
 README = HERE / "README.md"
 _BEGIN = "<!-- written by the tests: begin -->\n"
@@ -21,18 +22,28 @@ def text(shown: Mapping[tuple[str, str], bool]) -> str:
         shown: Whether all tests passed, by the statement that they show and the backend, in the
             order of the rows.
     """
-    names = [backend.name for backend in BACKENDS]
-    statements = list(dict.fromkeys(statement for statement, _ in shown))
+    all_backends = [*BACKENDS, *APP_TABLES]
+    parts = [
+        "Where the adapters make the tables:\n",
+        *_part(shown, BACKENDS),
+        "In tables that an app defines, with Prisma or Drizzle:\n",
+        *_part(shown, APP_TABLES),
+        _VERSIONS,
+        _table(["", "JavaScript", "Python"], map(_versions, all_backends)),
+    ]
+    return "\n".join(parts)
+
+
+def _part(shown: Mapping[tuple[str, str], bool], backends: Sequence[Backend]) -> list[str]:
+    names = [backend.name for backend in backends]
+    statements = dict.fromkeys(statement for statement, name in shown if name in names)
     marks = {True: "✓", False: "FAILED", None: "-"}
     rows = [[each, *(marks[shown.get((each, name))] for name in names)] for each in statements]
-    parts = [
+    return [
         _table(["", *names], rows),
         "What is not kept, or differs. The tests expect nothing else:\n",
         _table(["", *names], _differences(names)),
-        _VERSIONS,
-        _table(["", "JavaScript", "Python"], [_versions(backend.name) for backend in BACKENDS]),
     ]
-    return "\n".join(parts)
 
 
 def is_written(matrix: str) -> bool:
@@ -50,22 +61,24 @@ def write(matrix: str) -> None:
 
 def _differences(names: Sequence[str]) -> list[list[str]]:
     facts = [(each.what, each.backends) for each in DIFFERENCES] + list(FURTHER.items())
-    return [[what, *("yes" if name in where else "" for name in names)] for what, where in facts]
+    return [
+        [what, *("yes" if name in where else "" for name in names)]
+        for what, where in facts
+        if not where.isdisjoint(names)
+    ]
 
 
 def versions(name: str) -> str:
     """Return the versions of both sides for a backend."""
-    return "; ".join(_versions(name)[1:])
+    return "; ".join(_versions(next(one for one in BACKENDS if one.name == name))[1:])
 
 
-def _versions(name: str) -> list[str]:
+def _versions(backend: Backend) -> list[str]:
     packages = json.loads(PACKAGES.read_text(encoding="utf-8"))["dependencies"]
-    backend = next(backend for backend in BACKENDS if backend.name == name)
-    their_name = name.removesuffix("-style")
-    theirs = [f"@shopify/shopify-app-session-storage-{their_name}", *backend.javascript_drivers]
-    ours = [f"shopify-session-storage-{name}", *backend.python_drivers]
+    theirs = [backend.official_package, *backend.javascript_drivers]
+    ours = [backend.our_package, *backend.python_drivers]
     return [
-        name,
+        backend.name,
         ", ".join(f"{_short(package)} {packages[package]}" for package in theirs),
         ", ".join(f"{_short(package)} {version(package)}" for package in ours),
     ]

@@ -80,6 +80,9 @@ async function answer(line) {
   process.stdout.write(`${JSON.stringify({call: request.call, ...reply})}\n`);
 }
 
+// The answers have the output to themselves; the adapters for Prisma log to it.
+console.log = console.error;
+
 // The adapters leave promises unhandled, and errors of idle connections to whoever listens.
 process.on('unhandledRejection', (error) => console.error('unhandled:', error));
 process.on('uncaughtException', (error) => console.error('uncaught:', error));

@@ -9,14 +9,14 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-from servers.discovery import built, need, program, run_to_end, talking
+from servers.discovery import talking
 from shopify_session_storage import Session
 
-HERE = Path(__file__).parent
-PACKAGES = HERE / "package.json"
+from interop.packages import HERE, installed_packages
+from interop.prisma_cli import clients
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DATES = ("expires", "refreshTokenExpires")
 
@@ -117,31 +117,14 @@ def running_peer() -> Iterator[Peer]:
     """Run the Node process, with the packages of ``package.json`` installed.
 
     Raises:
-        NoServerError: If Node is missing, or npm fails.
+        NoServerError: If Node is missing, or npm or Prisma fails.
     """
-    environment = {"NODE_PATH": str(installed_packages())}
+    environment = {"NODE_PATH": str(installed_packages()), "PRISMA_CLIENTS": str(clients())}
     with (
         tempfile.TemporaryFile("w+") as log,
         talking(["node", str(HERE / "peer.cjs")], environment=environment, errors=log) as process,
     ):
         yield Peer(process)
-
-
-def installed_packages() -> Path:
-    """Return the folder with the packages of ``package.json``, for ``NODE_PATH``.
-
-    Raises:
-        NoServerError: If Node is missing, or npm fails.
-    """
-    need(("node", "npm"), ())
-    return built("interop", [PACKAGES], _install) / "node_modules"
-
-
-def _install(folder: Path) -> None:
-    (folder / PACKAGES.name).write_bytes(PACKAGES.read_bytes())
-    npm = program("npm")
-    assert npm is not None
-    run_to_end(npm, "install", "--no-package-lock", "--no-audit", "--no-fund", directory=folder)
 
 
 def to_plain(session: Session) -> dict[str, Any]:

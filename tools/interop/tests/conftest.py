@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 import pytest_asyncio
 from interop import matrix
+from interop.app_tables import APP_TABLES
 from interop.backends import BACKENDS, Backend
 from interop.peer import Peer, running_peer
 
@@ -23,7 +24,7 @@ def peer() -> Iterator[Peer]:
         yield peer
 
 
-@pytest.fixture(params=BACKENDS, ids=lambda backend: backend.name)
+@pytest.fixture(params=[*BACKENDS, *APP_TABLES], ids=lambda backend: backend.id)
 def backend(request: pytest.FixtureRequest) -> Backend:
     """Return each backend in turn."""
     chosen: Backend = request.param
@@ -48,7 +49,7 @@ async def python(space):
 @pytest_asyncio.fixture
 async def javascript(space, python, backend: Backend, peer: Peer):
     """Return an official adapter on the database, after ours has created it."""
-    async with peer.open(backend.name, space.javascript) as storage:
+    async with peer.open(backend.opened_as, space.javascript) as storage:
         yield storage
 
 
