@@ -15,10 +15,10 @@ from pathlib import Path  # noqa: E402
 
 VENV = environment.ROOT / ".cache" / "floors"
 
-# What the tests themselves need, in the versions of the lock; none of it is a driver.
+# What the tests themselves need, in the versions of the lock; no package requires any of it.
 TOOLS = (
-    "cryptography", "hypothesis", "pytest", "pytest-asyncio", "shopifyapp", "testcontainers",
-    "trustme",
+    "asyncmy", "cryptography", "hypothesis", "psycopg", "psycopg-binary", "pytest",
+    "pytest-asyncio", "shopifyapp", "testcontainers", "trustme",
 )  # fmt: skip
 
 # The driver that an adapter leaves to an extra.
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
         [sys.executable, "-m", "uv", "pip", "list", "--python", str(python), "--format", "freeze"],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
-    drivers = "aioboto3|aiobotocore|aiomysql|aiosqlite|asyncpg|httpx|motor|pymongo|redis"
+    drivers = "aioboto3|aiobotocore|aiomysql|aiosqlite|asyncpg|httpx|motor|pymongo|redis|sqlalchemy"
     print("\n".join(re.findall(rf"^(?:{drivers})==.*$", shown, re.MULTILINE)), flush=True)
     tests = sorted(
         environment.ROOT.glob("packages/shopify-session-storage-*/tests/test_battery.py")

@@ -28,6 +28,7 @@ DRIVERS = {
     "mysql": {"aiomysql", "pymysql"},
     "postgresql": {"asyncpg"},
     "redis": {"redis"},
+    "sqlalchemy": {"greenlet", "sqlalchemy", "typing_extensions"},
     "sqlite": {"aiosqlite", "typing_extensions"},
 }
 SMOKE = """

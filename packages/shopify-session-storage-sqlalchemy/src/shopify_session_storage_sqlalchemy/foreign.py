@@ -1,0 +1,165 @@
+"""Tables of Prisma and Drizzle: what their columns hold is decided by the table itself."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from shopify_session_storage import COLUMNS, Encodings, Kind, LiveColumn, Session, sqlite_encodings
+from shopify_session_storage.sql.layouts import (
+    DIGITS,
+    NATIVE,
+    Advice,
+    DatabaseName,
+    Layout,
+    RowMapping,
+    choose_encodings,
+    match_columns,
+)
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    Connection,
+    DateTime,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    column,
+    exc,
+    select,
+    table,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+_TYPES: Final[dict[Kind, TypeEngine[Any]]] = {
+    Kind.TEXT: Text(),
+    Kind.INTEGER: BigInteger(),
+    Kind.BOOLEAN: Boolean(),
+    Kind.TIMESTAMP: DateTime(),
+    Kind.TIMESTAMP_WITH_ZONE: DateTime(timezone=True),
+    Kind.BINARY: LargeBinary(),
+}
+
+
+@dataclass(frozen=True)
+class ForeignRows:
+    """Turns sessions into rows of a table of another program, and back.
+
+    Attributes:
+        columns: The columns in the order of ``COLUMNS``, in types that hand values on as they are;
+            None where the table has none.
+        mapping: What stands in them.
+    """
+
+    columns: Sequence[Column[Any] | None]
+    mapping: RowMapping
+
+    def to_row(self, session: Session) -> dict[str, Any]:
+        """Return the values of a session by the keys of its columns."""
+        return dict(zip(self.mapping.names.values(), self.mapping.to_row(session), strict=True))
+
+    def to_session(self, row: Sequence[Any]) -> Session:
+        """Return the session of a row."""
+        return self.mapping.to_session(row)
+
+    def tokens(self, session: Session) -> tuple[str | None, str | None]:
+        """Return both tokens as they are stored."""
+        return self.mapping.tokens(session)
+
+    def misfit(self, session: Session) -> str | None:
+        """Return why the table cannot hold a session; None if it can."""
+        return self.mapping.misfit(session)
+
+    @property
+    def lacks_user(self) -> Sequence[str]:
+        """Of which of a user's data there is no column."""
+        return self.mapping.lacks_user
+
+    def drops_user(self, session: Session) -> bool:
+        """Tell whether something that is known of the user has no column."""
+        return self.mapping.drops_user(session)
+
+
+def advice_for(connection: Connection, layout: Layout, given: Table, leases: Table) -> Advice:
+    """Return what words the lines that the table lacks."""
+    preparer = connection.dialect.identifier_preparer
+    kind: DatabaseName = "mysql" if _is_mysql(connection) else "sqlite"
+    return Advice(
+        layout=layout,
+        database="postgresql" if connection.dialect.name == "postgresql" else kind,
+        name=given.name,
+        table=preparer.format_table(given),
+        leases_name=leases.name,
+        leases=preparer.format_table(leases),
+        quote=preparer.initial_quote,
+        key_type="TEXT" if not _is_mysql(connection) else "VARCHAR(255)",
+    )
+
+
+def look_at(
+    connection: Connection, layout: Layout, given: Table, leases: Table, *, is_declared: bool
+) -> ForeignRows:
+    """Look at a table.
+
+    Args:
+        connection: A connection.
+        layout: Whose table it is.
+        given: The table, or its name and schema.
+        leases: The table of leases.
+        is_declared: Whether *given* has its columns, as the user has declared them.
+
+    Raises:
+        MigrationError: If sessions cannot be kept in it, with the lines to add.
+    """
+    advice = advice_for(connection, layout, given, leases)
+    if not is_declared:
+        name, schema = given.name, given.schema
+        try:
+            given = Table(name, MetaData(), schema=schema, autoload_with=connection)
+        except exc.NoSuchTableError:
+            given = Table(name, MetaData(), schema=schema)
+    live = match_columns([_live(connection, one) for one in given.columns], advice)
+    known = _encodings(connection, layout, given.columns[live["expires"].name])
+    mapping = RowMapping.of(live, choose_encodings(live, known, advice), advice)
+    columns = {name: Column(one.name, _TYPES[mapping.kinds[name]]) for name, one in live.items()}
+    Table(given.name, MetaData(), *columns.values(), schema=given.schema)
+    return ForeignRows([columns.get(name) for name in COLUMNS], mapping)
+
+
+def _is_mysql(connection: Connection) -> bool:
+    return connection.dialect.name in ("mysql", "mariadb")
+
+
+def _live(connection: Connection, given: Column[Any]) -> LiveColumn:
+    words = given.type.compile(dialect=connection.dialect)
+    live = LiveColumn.declared(
+        given.name,
+        re.split(r" CHARACTER SET | COLLATE ", words, maxsplit=1)[0],
+        nullable=bool(given.nullable),
+        has_default=given.server_default is not None or given is given.table.autoincrement_column,
+        precision=0 if _is_mysql(connection) else 3,
+    )
+    if connection.dialect.name == "sqlite":  # keeps to none of the limits that a type states
+        return replace(live, length=None, largest=None)
+    if isinstance(given.type, mysql.TIMESTAMP):
+        return replace(live, ends_2038=True)
+    return live
+
+
+def _encodings(connection: Connection, layout: Layout, expires: Column[Any]) -> Encodings:
+    if connection.dialect.name == "postgresql":
+        return NATIVE
+    if _is_mysql(connection):
+        return DIGITS
+    # Prisma writes dates as text or as milliseconds, as its client is set up: as in the newest row.
+    rowid: ColumnElement[Any] = column("_rowid_")
+    date: ColumnElement[Any] = column(expires.name)
+    newest = select(date).select_from(table(expires.table.name)).where(date.is_not(None))
+    value = connection.scalar(newest.order_by(rowid.desc()).limit(1))
+    return sqlite_encodings(
+        layout.date_suffix, integer_dates=layout.integer_dates and isinstance(value, int)
+    )
