@@ -22,6 +22,8 @@ _TRIES: Final = 5
 # How many duplicated sessions are looked at together.
 _PAGE: Final = 500
 
+_NOT_IMPLEMENTED: Final = 238  # as FerretDB 1 has it
+
 _NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -67,7 +69,29 @@ class Indexes:
                 name,
                 name,
             )
+        if self._expires:
+            await self._let_expire()
         return self._collation
+
+    async def _let_expire(self) -> None:
+        """Make the index by which MongoDB deletes what is dead. One round trip if it is there."""
+        if any(map(_deletes, (await self._collection.index_information()).values())):
+            return
+        try:
+            await self._collection.create_indexes([IndexModel(PURGE_AT, expireAfterSeconds=0)])
+        except OperationFailure as error:
+            if error.code not in (*CANNOT_INDEX, _NOT_IMPLEMENTED):
+                raise
+            self._logger.warning(
+                "mongodb: %s.%s will delete nothing by itself: %s. Have somebody run this who may, "
+                "on a server that can: "
+                "db.getCollection(%r).createIndex({%s: 1}, {expireAfterSeconds: 0})",
+                self._collection.database.name,
+                self._collection.name,
+                describe(error),
+                self._collection.name,
+                PURGE_AT,
+            )
 
     async def _create_missing(self) -> None:
         """Make the indexes that are missing. One round trip if there are none."""
@@ -84,8 +108,6 @@ class Indexes:
                 missing.append(IndexModel("id", unique=True, name=name, **options))
             if not any(_serves(index, "shop") for index in existing.values()):
                 missing.append(IndexModel("shop", **options))
-            if self._expires and not any(map(_deletes, existing.values())):
-                missing.append(IndexModel(PURGE_AT, expireAfterSeconds=0, sparse=True))
             if not missing:
                 return
             try:

@@ -39,8 +39,10 @@ async def read_page(
         ids = [one["id"] for one in await documents(_ID_ALONE)]
         found = [(id, await _one(collection, collation, id)) for id in ids]
     last = found[-1][0] if len(found) == batch else None
-    # Where the unique index could not be made, the first of several counts.
-    return page_of(_read, dict(reversed(found)).items(), last)
+    first: dict[str, Document | None] = {}  # of several, where there is no unique index
+    for id, one in found:
+        first.setdefault(id, one)
+    return page_of(_read, first.items(), last)
 
 
 async def _one(collection: AnyCollection, collation: Collation | None, id: str) -> Document | None:
