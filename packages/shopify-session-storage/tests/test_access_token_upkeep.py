@@ -26,7 +26,7 @@ from shopify_session_storage.access_tokens import (
     session_from_access_token,
     upkeep,
 )
-from shopify_session_storage.access_tokens.stored_shops import stored_shops
+from shopify_session_storage.access_tokens.stored_shops import StoredShops
 from shopify_session_storage.testing import FakeShopify, Fault
 
 from .scripted import DriverError, ScriptedStorage
@@ -243,7 +243,7 @@ async def test_all_shops_of_a_storage(storage, fake):
         asked.append(shop)
         return True
 
-    report = await upkeep.migrate_to_expiring(stored_shops(scan()), work, 1000)
+    report = await upkeep.migrate_to_expiring(StoredShops(scan()), work, 1000)
     assert asked == report.done == [domain(shop) for shop in "acb"]
     assert {shop: type(error) for shop, error in report.failed.items()} == {
         domain("x"): CorruptSessionError
@@ -417,3 +417,51 @@ async def test_wrong_arguments_are_told_at_once(tokens, call):
 
 def test_an_empty_report():
     assert (Report().final, Report().again) == ({}, [])
+
+
+@pytest.mark.asyncio
+async def test_each_shop_is_told_as_soon_as_it_is_done_with(tokens, storage, fake):
+    shops = [f"shop-{number}" for number in range(6)]
+    await fill(storage, fake, shops)
+    fake.uninstall(shops[1])
+    fake.fail(shops[2], *[Fault(status=503)] * 9)
+    fake.fail(shops[3], *[Fault(status=404)] * 9)
+    storage.failing["load"] = unreadable(shops[4])
+    told = []
+    report = await tokens.migrate_to_expiring(
+        [*shops, "not a shop"], per_second=1000, on_result=told.append
+    )
+    outcomes = {result.shop: result.outcome for result in told}
+    assert outcomes == {
+        domain("shop-0"): "done",
+        domain("shop-1"): "reauthorize",
+        domain("shop-2"): "again",
+        domain("shop-3"): "closed",
+        domain("shop-4"): "unreadable",
+        domain("shop-5"): "done",
+        "not a shop": "no_shop",
+    }
+    assert all((one.error is None) == (one.outcome in ("done", "skipped")) for one in told)
+    assert report.counts == {"done": 2} | dict.fromkeys(set(outcomes.values()) - {"done"}, 1)
+    assert (report.done, report.skipped, report.failed) == ([], [], {})
+    kept = await tokens.migrate_to_expiring([shops[0], shops[5]], per_second=1000)
+    assert kept.counts == {"skipped": 2}
+    assert len(kept.skipped) == 2
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_be_written_down_ends_the_run(tokens, storage, fake):
+    shops = [f"shop-{number}" for number in range(40)]
+    await fill(storage, fake, shops)
+    told = []
+
+    def write(result):
+        told.append(result.shop)
+        if len(told) == 3:
+            raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        await tokens.migrate_to_expiring(shops, per_second=20, on_result=write)
+    assert sum(fake.requests.values()) < len(shops)
+    with pytest.raises(TypeError, match="on_result"):
+        await tokens.keep_warm(shops, on_result="file.txt")

@@ -21,7 +21,7 @@ from shopify_session_storage.access_tokens.errors import (
 )
 from shopify_session_storage.access_tokens.store import AccessTokenStore
 from shopify_session_storage.access_tokens.tokens import AccessToken, User
-from shopify_session_storage.access_tokens.upkeep import RefreshDue, Report
+from shopify_session_storage.access_tokens.upkeep import RefreshDue, Report, ShopResult
 
 __all__ = [
     "AccessToken",
@@ -32,6 +32,7 @@ __all__ = [
     "RefreshDue",
     "Report",
     "RequestNotVerified",
+    "ShopResult",
     "ShopUnavailable",
     "TokenRefreshUnavailable",
     "User",

@@ -8,7 +8,7 @@ from shopify_session_storage.access_tokens.calls import Endpoint
 from shopify_session_storage.access_tokens.frames import hides_locals
 from shopify_session_storage.access_tokens.serving import Serving
 from shopify_session_storage.access_tokens.sessions import Sessions
-from shopify_session_storage.access_tokens.stored_shops import stored_shops
+from shopify_session_storage.access_tokens.stored_shops import StoredShops
 
 
 class AllShops:
@@ -54,6 +54,7 @@ class AllShops:
         *,
         refresh_token_within: timedelta = timedelta(days=14),
         per_second: float = 5.0,
+        on_result: upkeep.OnResult | None = None,
     ) -> upkeep.Report:
         """Refresh the tokens of idle shops before their refresh tokens expire.
 
@@ -64,6 +65,9 @@ class AllShops:
             shops: The shops, in any number; each is looked at once. None: all that are stored.
             refresh_token_within: Refresh those whose refresh token expires within this time.
             per_second: How many shops are begun in a second at most.
+            on_result: Is called with a :class:`ShopResult` for each shop as soon as it is done
+                with, to be written down; it must not wait. The report then has the counts alone,
+                so that a million shops take no memory. What it raises ends the run.
 
         Raises:
             TypeError: If an argument is of a wrong type, or *app* cannot refresh.
@@ -75,6 +79,7 @@ class AllShops:
             self.iter_refresh_due(shops, refresh_token_within=refresh_token_within),
             self._serving.refresh_idle,
             per_second,
+            on_result,
         )
 
     @hides_locals
@@ -83,6 +88,7 @@ class AllShops:
         shops: Iterable[str] | AsyncIterable[str] | None = None,
         *,
         per_second: float = 2.0,
+        on_result: upkeep.OnResult | None = None,
     ) -> upkeep.Report:
         """Replace offline tokens that never expire by such that do, without a merchant.
 
@@ -99,6 +105,9 @@ class AllShops:
         Args:
             shops: The shops, in any number; each is looked at once. None: all that are stored.
             per_second: How many shops are begun in a second at most.
+            on_result: Is called with a :class:`ShopResult` for each shop as soon as it is done
+                with, to be written down; it must not wait. The report then has the counts alone,
+                so that a million shops take no memory. What it raises ends the run.
 
         Raises:
             TypeError: If an argument is of a wrong type, or *app* has no ``config``.
@@ -107,8 +116,8 @@ class AllShops:
         """
         self._endpoint.check_can_migrate()
         return await upkeep.migrate_to_expiring(
-            self._which(shops), self._serving.migrate, per_second
+            self._which(shops), self._serving.migrate, per_second, on_result
         )
 
     def _which(self, shops: Iterable[str] | AsyncIterable[str] | None) -> upkeep.Shops:
-        return stored_shops(self._sessions.storage.scan_sessions()) if shops is None else shops
+        return StoredShops(self._sessions.storage.scan_sessions()) if shops is None else shops

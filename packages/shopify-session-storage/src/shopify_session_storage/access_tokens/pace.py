@@ -40,12 +40,18 @@ async def at_pace(
     Args:
         items: What there is to do; asked for one at a time.
         work: Does it, and tells whether that counts; what does not takes nobody's turn. Or tells
-            after which time to try again, in another turn. It does not raise.
+            after which time to try again, in another turn. What it raises ends all.
         per_second: How many that count are begun in a second at most.
     """
     pace = _Pace(1 / per_second)
     places = asyncio.Semaphore(max(_FEWEST_PLACES, math.ceil(per_second * _SECONDS_OF_WORK)))
     running: set[asyncio.Task[None]] = set()
+    failures: list[BaseException] = []
+
+    def end(task: asyncio.Task[None]) -> None:
+        running.discard(task)
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            failures.append(failure)
 
     async def run(item: _T) -> None:
         try:
@@ -62,15 +68,20 @@ async def at_pace(
         async for item in items:
             await places.acquire()
             await pace.turn()
+            if failures:
+                break
             task = asyncio.ensure_future(run(item))
             running.add(task)
-            task.add_done_callback(running.discard)
-        while running:
-            await asyncio.wait(running)
+            task.add_done_callback(end)
+        while running and not failures:
+            await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0)  # for the callback of what has ended
     finally:
         for task in running:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
+    if failures:
+        raise failures[0]
 
 
 class _Pace:

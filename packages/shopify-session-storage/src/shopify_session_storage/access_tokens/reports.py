@@ -2,6 +2,7 @@
 
 import pickle
 import traceback
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePath
@@ -16,6 +17,8 @@ from shopify_session_storage.access_tokens.errors import (
 from shopify_session_storage.errors import CorruptSessionError, SessionStorageError
 
 Reason = Literal["access_token", "refresh_token", "lost", "never_expires", "failed"]
+
+Outcome = Literal["done", "skipped", "reauthorize", "closed", "unreadable", "no_shop", "again"]
 
 # What is the same when one tries again; names that are no shop are a ValueError or a TypeError.
 _FINAL: Final = (
@@ -49,19 +52,42 @@ class RefreshDue:
     error: Exception | None = None
 
 
+@dataclass(frozen=True)
+class ShopResult:
+    """What a run over many shops has done for one of them.
+
+    Attributes:
+        shop: The shop's full domain; what was given, if that names no shop.
+        outcome: ``"done"``: refreshed or migrated; ``"skipped"``: there was nothing to do;
+            ``"reauthorize"``: only a merchant who opens the app can help; ``"closed"``: Shopify
+            serves the shop no more; ``"unreadable"``: what is stored cannot be read;
+            ``"no_shop"``: the name is none; ``"again"``: it failed, and that may have passed by
+            the next run.
+        error: What went wrong, without a token and a traceback; or None.
+    """
+
+    shop: str
+    outcome: Outcome
+    error: Exception | None = None
+
+
 @dataclass
 class Report:
     """What a run over many shops came to. Can be pickled; holds no token and no traceback.
+
+    Of a run that was given ``on_result``, there are the counts alone.
 
     Attributes:
         done: The shops, by full domain, that were refreshed or migrated.
         skipped: Those where there was nothing to do.
         failed: Those that failed, with why; also what was given and names no shop.
+        counts: How many there were of each outcome, as :class:`ShopResult` names them.
     """
 
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: dict[str, Exception] = field(default_factory=dict)
+    counts: Counter[Outcome] = field(default_factory=Counter)
 
     @property
     def final(self) -> dict[str, Exception]:
@@ -72,6 +98,17 @@ class Report:
     def again(self) -> list[str]:
         """The shops of ``failed`` to give to the next run: their failure may have passed."""
         return [shop for shop, error in self.failed.items() if not isinstance(error, _FINAL)]
+
+
+def outcome_of(error: Exception) -> Outcome:
+    """Tell what a failure means for its shop."""
+    if isinstance(error, ReauthorizationRequired):
+        return "reauthorize"
+    if isinstance(error, ShopUnavailable):
+        return "closed"
+    if isinstance(error, CorruptSessionError):
+        return "unreadable"
+    return "no_shop" if isinstance(error, _FINAL) else "again"
 
 
 def kept(error: Exception, shop: str) -> Exception:

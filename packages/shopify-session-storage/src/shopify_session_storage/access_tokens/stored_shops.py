@@ -21,14 +21,21 @@ class UnreadableShop:
         return self.id.removeprefix(_OFFLINE)
 
 
-async def stored_shops(
-    pages: AsyncIterator[SessionPage],
-) -> AsyncIterator[str | UnreadableShop]:
-    """Give the shop of each offline session of *pages*, perhaps more than once."""
-    async for page in pages:
-        for session in page.sessions:
-            if session.id == offline_session_id(session.shop):
-                yield session.shop
-        for id in page.corrupt:
-            if id.startswith(_OFFLINE):
-                yield UnreadableShop(id)
+class StoredShops:
+    """The shops that a storage has an offline session of, as often as *pages* have it.
+
+    Args:
+        pages: All sessions.
+    """
+
+    def __init__(self, pages: AsyncIterator[SessionPage]) -> None:
+        self._pages = pages
+
+    async def __aiter__(self) -> AsyncIterator[str | UnreadableShop]:
+        async for page in self._pages:
+            for session in page.sessions:
+                if session.id == offline_session_id(session.shop):
+                    yield session.shop
+            for id in page.corrupt:
+                if id.startswith(_OFFLINE):
+                    yield UnreadableShop(id)

@@ -8,15 +8,31 @@ from typing import Any, Final
 from shopify_session_storage.access_tokens.arguments import shop_domain
 from shopify_session_storage.access_tokens.errors import TokenRefreshUnavailable
 from shopify_session_storage.access_tokens.pace import at_pace, check_per_second
-from shopify_session_storage.access_tokens.reports import Reason, RefreshDue, Report, kept
-from shopify_session_storage.access_tokens.stored_shops import UnreadableShop
+from shopify_session_storage.access_tokens.reports import (
+    Reason,
+    RefreshDue,
+    Report,
+    ShopResult,
+    kept,
+    outcome_of,
+)
+from shopify_session_storage.access_tokens.stored_shops import StoredShops, UnreadableShop
 from shopify_session_storage.errors import CorruptSessionError
 from shopify_session_storage.ids import offline_session_id
 from shopify_session_storage.session import Session
 
-__all__ = ["RefreshDue", "Report", "iter_refresh_due", "keep_warm", "migrate_to_expiring"]
+__all__ = [
+    "OnResult",
+    "RefreshDue",
+    "Report",
+    "ShopResult",
+    "iter_refresh_due",
+    "keep_warm",
+    "migrate_to_expiring",
+]
 
 Shops = Iterable[str] | AsyncIterable[str | UnreadableShop]
+OnResult = Callable[[ShopResult], object]
 
 _BATCH: Final = 100
 
@@ -83,60 +99,92 @@ async def keep_warm(
     found: AsyncIterator[RefreshDue],
     refresh: Callable[[str], Awaitable[bool]],
     per_second: float,
+    on_result: OnResult | None = None,
 ) -> Report:
     """See :meth:`AccessTokenStore.keep_warm`."""
     check_per_second(per_second)
+    _check_on_result(on_result)
     wanted = (
         (each.shop, each.error)
         async for each in found
         if each.reason in ("refresh_token", "failed")
     )
-    return await _each(wanted, refresh, per_second)
+    return await _each(wanted, refresh, per_second, on_result)
 
 
 async def migrate_to_expiring(
     shops: Shops,
     migrate: Callable[[str], Awaitable[bool]],
     per_second: float,
+    on_result: OnResult | None = None,
 ) -> Report:
     """See :meth:`AccessTokenStore.migrate_to_expiring`."""
     _check_shops(shops)
     check_per_second(per_second)
-    return await _each(_names(shops), migrate, per_second)
+    _check_on_result(on_result)
+    return await _each(_names(shops), migrate, per_second, on_result)
 
 
 async def _each(
     shops: AsyncIterator[tuple[str, Exception | None]],
     work: Callable[[str], Awaitable[bool]],
     per_second: float,
+    on_result: OnResult | None,
 ) -> Report:
     report = Report()
     order: dict[str, int] = {}
     waited: dict[str, timedelta] = {}
 
+    def note(result: ShopResult) -> None:
+        report.counts[result.outcome] += 1
+        waited.pop(result.shop, None)
+        if on_result is not None:  # who keeps nothing takes no memory, however many there are
+            on_result(result)
+        elif result.error is not None:
+            report.failed[result.shop] = result.error
+        else:
+            (report.done if result.outcome == "done" else report.skipped).append(result.shop)
+
     async def one(shop: tuple[str, Exception | None]) -> bool | timedelta:
         domain, error = shop
-        order.setdefault(domain, len(order))
-        if error is None:
-            try:
-                done = await work(domain)
-            except Exception as failure:  # whatever it is, it is this shop's alone
-                if (rest := _endpoint_rests(failure)) and waited.get(domain, _NONE) < _PATIENCE:
-                    waited[domain] = waited.get(domain, _NONE) + rest
-                    return rest
-                report.failed[domain] = kept(failure, domain)
-            else:
-                (report.done if done else report.skipped).append(domain)
-                return done  # else Shopify was not asked
-            return True
-        report.failed[domain] = error
-        return False
+        if on_result is None:
+            order.setdefault(domain, len(order))
+        if error is not None:
+            note(ShopResult(domain, outcome_of(error), error))
+            return False
+        try:
+            done = await work(domain)
+        except Exception as failure:  # whatever it is, it is this shop's alone
+            if (rest := _endpoint_rests(failure)) and waited.get(domain, _NONE) < _PATIENCE:
+                waited[domain] = waited.get(domain, _NONE) + rest
+                return rest
+            problem = kept(failure, domain)
+        else:
+            note(ShopResult(domain, "done" if done else "skipped"))
+            return done  # else Shopify was not asked
+        note(ShopResult(domain, outcome_of(problem), problem))
+        return True
 
-    await at_pace(shops, one, per_second)
+    await at_pace(_once(shops) if on_result is None else shops, one, per_second)
     report.done.sort(key=order.__getitem__)
     report.skipped.sort(key=order.__getitem__)
     report.failed = {shop: report.failed[shop] for shop in order if shop in report.failed}
     return report
+
+
+async def _once(
+    shops: AsyncIterator[tuple[str, Exception | None]],
+) -> AsyncIterator[tuple[str, Exception | None]]:
+    seen: set[str] = set()
+    async for shop in shops:
+        if shop[0] not in seen:
+            seen.add(shop[0])
+            yield shop
+
+
+def _check_on_result(on_result: object) -> None:
+    if on_result is not None and not callable(on_result):
+        raise TypeError(f"on_result must be a function, not a {type(on_result).__name__}")
 
 
 def _endpoint_rests(error: Exception) -> timedelta | None:
@@ -149,7 +197,11 @@ def _endpoint_rests(error: Exception) -> timedelta | None:
 async def _names(
     shops: Shops,
 ) -> AsyncIterator[tuple[str, Exception | None]]:
-    """Give each shop's domain once, and with an error what names no shop."""
+    """Give each shop's domain once, and with an error what names no shop.
+
+    Those of a walk through the storage come as they come, since there may be a million: hardly
+    ever twice, and then there is nothing to do for them any more.
+    """
     seen: set[str] = set()
     async for name in _each_of(shops):
         error: Exception | None = None
@@ -161,7 +213,9 @@ async def _names(
         except (TypeError, ValueError) as problem:
             domain = name if isinstance(name, str) else repr(name)
             error = type(problem)(*problem.args)  # without its traceback
-        if domain not in seen:
+        if isinstance(shops, StoredShops):
+            yield domain, error
+        elif domain not in seen:
             seen.add(domain)
             yield domain, error
 

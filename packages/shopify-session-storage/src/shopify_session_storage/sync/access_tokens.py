@@ -5,7 +5,13 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-from shopify_session_storage.access_tokens import AccessToken, AccessTokenStore, RefreshDue, Report
+from shopify_session_storage.access_tokens import (
+    AccessToken,
+    AccessTokenStore,
+    RefreshDue,
+    Report,
+    ShopResult,
+)
 from shopify_session_storage.access_tokens.store import Mode
 from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.session import Session
@@ -117,21 +123,32 @@ class SyncAccessTokenStore:
         *,
         refresh_token_within: timedelta = timedelta(days=14),
         per_second: float = 5.0,
+        on_result: Callable[[ShopResult], object] | None = None,
     ) -> Report:
         """See :meth:`AccessTokenStore.keep_warm`. It takes as long as it takes."""
         return portal().run(
             lambda: self._tokens.keep_warm(
-                shops, refresh_token_within=refresh_token_within, per_second=per_second
+                shops,
+                refresh_token_within=refresh_token_within,
+                per_second=per_second,
+                on_result=on_result,
             ),
             None,
         )
 
     def migrate_to_expiring(
-        self, shops: Iterable[str] | None = None, *, per_second: float = 2.0
+        self,
+        shops: Iterable[str] | None = None,
+        *,
+        per_second: float = 2.0,
+        on_result: Callable[[ShopResult], object] | None = None,
     ) -> Report:
         """See :meth:`AccessTokenStore.migrate_to_expiring`. It takes as long as it takes."""
         return portal().run(
-            lambda: self._tokens.migrate_to_expiring(shops, per_second=per_second), None
+            lambda: self._tokens.migrate_to_expiring(
+                shops, per_second=per_second, on_result=on_result
+            ),
+            None,
         )
 
     def close(self) -> None:
