@@ -167,6 +167,7 @@ async def test_what_was_tampered_with_is_refused_and_left_alone(how, on_error, t
         with pytest.raises(DecryptionError, match="access token of session") as caught:
             await call()
         assert "shpat" not in str(caught.value)
+        assert caught.value.id == mine.id
     [page] = [page async for page in storage.scan_sessions()]
     assert (page.sessions, page.corrupt) == ([], [mine.id])
     assert (await reencrypt(storage)).failed in ((mine.id,), ())

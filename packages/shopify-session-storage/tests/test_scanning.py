@@ -1,12 +1,17 @@
 """Walking through a storage, with what SQL storages share."""
 
 import asyncio
+import pickle
 import sqlite3
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from shopify_session_storage import CustomSessionStorage, SessionStorageUnavailableError
+from shopify_session_storage import (
+    CorruptSessionError,
+    CustomSessionStorage,
+    SessionStorageUnavailableError,
+)
 from shopify_session_storage.sync import SyncSessionStorage
 from shopify_session_storage.testing.sessions import offline_session
 from shopify_session_storage_sqlite import SQLiteSessionStorage
@@ -92,6 +97,10 @@ async def test_what_cannot_be_read_is_told_by_its_id_and_does_not_end_the_walk(t
             )
         connection.close()
         pages = [page async for page in storage.scan_sessions(batch=5)]
+        with pytest.raises(CorruptSessionError) as caught:
+            await storage.load_session(stored[4].id)
+        assert caught.value.id == stored[4].id
+        assert pickle.loads(pickle.dumps(caught.value)).id == stored[4].id
     assert [id for page in pages for id in page.corrupt] == [stored[4].id]
     assert sum(len(page.sessions) for page in pages) == 4
 

@@ -227,7 +227,7 @@ class KVSessionStorage(BaseSessionStorage):
 def _read(text: str, id: str) -> Session:
     session = read_session_json(text, id)
     if session.id != id:
-        raise CorruptSessionError(f"stored session {id!r} cannot be read: it has another id")
+        raise CorruptSessionError(f"stored session {id!r} cannot be read: it has another id", id=id)
     return session
 
 

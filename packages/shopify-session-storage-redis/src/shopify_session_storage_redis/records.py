@@ -81,7 +81,7 @@ def read(value: bytes | None, id: str) -> Session | None:
         return None
     session = read_session_json(value, id)
     if session.id != id:
-        raise CorruptSessionError(f"stored session {id!r} cannot be read: it has another id")
+        raise CorruptSessionError(f"stored session {id!r} cannot be read: it has another id", id=id)
     return session
 
 

@@ -16,7 +16,16 @@ class InvalidSessionError(SessionStorageError, ValueError):
 
 
 class CorruptSessionError(SessionStorageError):
-    """Stored data that cannot be read as a session. The stored data is left as it is."""
+    """Stored data that cannot be read as a session. The stored data is left as it is.
+
+    Attributes:
+        id: The id under which it is stored, or None if it is about something else, such as a
+            shop's list.
+    """
+
+    def __init__(self, *args: object, id: object = None) -> None:
+        super().__init__(*args)
+        self.id = id if isinstance(id, str) else None
 
 
 class MigrationError(SessionStorageError):

@@ -119,7 +119,7 @@ def read_stored(read: Callable[[_Stored], Session], stored: _Stored, id: object 
         reason = str(error)
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         reason = type(error).__name__
-    raise CorruptSessionError(f"stored session {id!r} cannot be read: {reason}")
+    raise CorruptSessionError(f"stored session {id!r} cannot be read: {reason}", id=id)
 
 
 def session_from_values(

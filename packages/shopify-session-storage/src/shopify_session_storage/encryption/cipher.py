@@ -17,8 +17,10 @@ class DecryptionError(CorruptSessionError):
             ``"not encrypted"``.
     """
 
-    def __init__(self, message: str, *, key_id: str | None = None, reason: str = "") -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, *, id: str | None = None, key_id: str | None = None, reason: str = ""
+    ) -> None:
+        super().__init__(message, id=id)
         self.key_id = key_id
         self.reason = reason
 

@@ -73,6 +73,7 @@ def _undecipherable(
 ) -> DecryptionError:
     return DecryptionError(
         f"the {name.replace('_', ' ')} of session {session.id!r} cannot be decrypted: {why}",
+        id=session.id,
         key_id=key_id,
         reason=reason,
     )
