@@ -5,8 +5,9 @@ import time
 from contextlib import suppress
 
 import pytest
-from shopify_session_storage import testing
+from shopify_session_storage import check_comparison, check_expected, check_session, testing
 from shopify_session_storage.testing import CASES, Subject, battery_of_tests
+from shopify_session_storage.testing.differences import EMPTY_TOKEN_IS_NONE, unknown_is_false
 
 from .battery_runs import arguments, failed_cases
 from .mutants import Backend, BreakableBackend, DictStorage
@@ -190,3 +191,29 @@ def test_the_plain_function_needs_no_pytest():
     assert testing.SessionStorageBattery.__name__ == "SessionStorageBattery"
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
         _ = testing.Nothing
+
+
+@pytest.mark.asyncio
+async def test_what_a_layout_cannot_hold_is_declared_and_left_out_of_no_case():
+    class LosesEmptyTokens(DictStorage):
+        async def store_session(self, session):
+            check_session(session)
+            return await super().store_session(EMPTY_TOKEN_IS_NONE.kept(session))
+
+        async def compare_and_store(self, session, expected):
+            check_comparison(session, expected)
+            kept = EMPTY_TOKEN_IS_NONE.kept
+            expected = expected and kept(expected)
+            return await super().compare_and_store(kept(session), expected)
+
+        async def compare_and_delete(self, expected):
+            check_expected(expected)
+            return await super().compare_and_delete(EMPTY_TOKEN_IS_NONE.kept(expected))
+
+    given = arguments(LosesEmptyTokens)
+    with pytest.raises(ExceptionGroup, match="empty_strings_are_kept"):
+        await battery_of_tests(**given)
+    report = await battery_of_tests(**given, layout_allows=[EMPTY_TOKEN_IS_NONE])
+    assert "empty_strings_are_kept" in report.passed
+    with pytest.raises(ExceptionGroup, match="empty_strings_are_kept"):
+        await battery_of_tests(**given, layout_allows=[unknown_is_false("collaborator")])

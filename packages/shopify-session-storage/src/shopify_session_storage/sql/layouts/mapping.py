@@ -64,7 +64,9 @@ class RowMapping:
             tuple if len(present) == len(COLUMNS) else itemgetter(*present)
         )
         self.lacks_refresh = [name for name in REFRESH if name not in names]
-        lines = "" if advice is None else f". {advice.column_lines(self.lacks_refresh)}"
+        lines = "; add them and open the storage again"
+        if advice is not None:
+            lines += f". {advice.column_lines(self.lacks_refresh)}"
         self._refresh_reason = (
             f"it has no column for {' and '.join(self.lacks_refresh)}, which the session has{lines}"
         )
