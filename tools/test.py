@@ -11,6 +11,8 @@ environment.enter()
 
 import argparse  # noqa: E402  # the environment comes first
 import json  # noqa: E402
+import os  # noqa: E402
+import re  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
@@ -20,6 +22,11 @@ CORE = "packages/shopify-session-storage"
 
 # More failures than these are no accident.
 _FEW = 8
+
+# Each has up to ten servers beside it.
+_MOST_WORKERS = 2
+
+_ADDRESS = re.compile("SHOPIFY_SESSION_STORAGE_[A-Z]+_URL")
 
 
 def parts() -> dict[str, list[list[str]]]:
@@ -65,7 +72,9 @@ def main(arguments: Sequence[str]) -> int:
                 tests += command[1:]  # one run of pytest for all, so that servers start once
             elif not _run(name, command):
                 failed.append(name)
-    if tests and not _passes([sys.executable, "-m", "pytest", *tests, *for_pytest]):
+    # What takes longest for a test comes first, so that no worker is left with it in the end.
+    tests.sort(key=lambda path: not path.startswith("tools/"))
+    if tests and not _passes([sys.executable, "-m", "pytest", *tests], for_pytest):
         failed.append("tests")
     if failed:
         print(f"FAILED: {', '.join(dict.fromkeys(failed))}")
@@ -79,8 +88,21 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return list(arguments[:place]), list(arguments[place + 1 :])
 
 
-def _passes(command: Sequence[str]) -> bool:
-    """Run the tests; those few that fail once more.
+def _workers() -> list[str]:
+    """Return the arguments with which pytest uses all of the machine.
+
+    Each worker starts servers of its own, and has the tests of one file after another. Servers
+    whose addresses are in the environment are there once, and their tests take turns.
+    """
+    given = [name for name in os.environ if _ADDRESS.fullmatch(name)]
+    count = 1 if given else min(os.cpu_count() or 1, _MOST_WORKERS)
+    if count == 1:
+        return []
+    return ["-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder"]
+
+
+def _passes(command: Sequence[str], options: Sequence[str]) -> bool:
+    """Run the tests; those few that fail once more, one after the other.
 
     They talk to real servers within time limits, and a machine may stand still for longer than one
     of these. What fails twice has failed; what passes the second time is named in the output of
@@ -88,13 +110,14 @@ def _passes(command: Sequence[str]) -> bool:
     """
     cache = environment.ROOT / ".pytest_cache" / "v" / "cache" / "lastfailed"
     cache.unlink(missing_ok=True)  # of earlier runs
-    if _run("tests", command):
+    if _run("tests", [*command, *_workers(), *options]):
         return True
     failures = json.loads(cache.read_text()) if cache.exists() else {}
     if not 0 < len(failures) <= _FEW:
         return False
     print(f"--- {len(failures)} failed, and are tried once more: {', '.join(failures)}")
-    return _run("tests again", [*command, "--last-failed", "--last-failed-no-failures", "none"])
+    again = ["--last-failed", "--last-failed-no-failures", "none"]
+    return _run("tests again", [*command, *options, *again])
 
 
 def _run(name: str, command: Sequence[str]) -> bool:

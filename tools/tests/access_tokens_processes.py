@@ -26,7 +26,7 @@ def address(request, backend, tmp_path):
 
 
 @asynccontextmanager
-async def worker(how, fake, url, options, request_timeout=10.0):
+async def worker(how, fake, url, options, request_timeout=10.0, cached_seconds=0):
     """Start a process of the app, and give what sends it a line and returns the answer."""
     settings = {
         "storage": url,
@@ -35,6 +35,7 @@ async def worker(how, fake, url, options, request_timeout=10.0):
         "client_id": fake.client_id,
         "client_secret": fake.client_secret,
         "request_timeout": request_timeout,
+        "cached_seconds": cached_seconds,
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable,

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
 from shopify_app import ShopifyApp
-from shopify_session_storage import open_session_storage
+from shopify_session_storage import CachedSessionStorage, open_session_storage
 from shopify_session_storage.access_tokens import AccessTokenStore
 from shopify_session_storage.testing.shopify import client_for
 
@@ -16,6 +16,8 @@ from shopify_session_storage.testing.shopify import client_for
 @asynccontextmanager
 async def opened(settings):
     storage = open_session_storage(settings["storage"], **settings["options"])
+    if settings["cached_seconds"]:
+        storage = CachedSessionStorage(storage, ttl=timedelta(seconds=settings["cached_seconds"]))
     app = ShopifyApp(settings["client_id"], settings["client_secret"])
     timeout = timedelta(seconds=settings["request_timeout"])
     async with (

@@ -66,6 +66,36 @@ async def test_one_request_and_one_token_for_all_processes(request, tmp_path, ba
             assert len(seen) == times
 
 
+@pytest.mark.parametrize("retry", ["same", "new"])
+@pytest.mark.parametrize("backend", ["sqlite", "postgresql", "redis"])
+async def test_processes_with_caches_lose_nothing(request, tmp_path, backend, retry, times):
+    url, options = address(request, backend, tmp_path)
+    with FakeShopify(retry=retry) as fake:
+        async with AsyncExitStack() as stack:
+            storage = await stack.enter_async_context(open_session_storage(url, **options))
+            await AccessTokenStore(storage).save(fake.install("alpha"))
+            workers = [
+                await stack.enter_async_context(
+                    worker("rounds", fake, url, options, cached_seconds=0.05)
+                )
+                for _ in range(PROCESSES)
+            ]
+            cached = 0
+            for number in range(times):
+                old = await expire(storage)
+                async with asyncio.timeout(10):
+                    tokens = {old.access_token}
+                    while old.access_token in tokens:  # some still know it as good for an hour
+                        answers = await asyncio.gather(*(tell(["alpha", 4]) for tell in workers))
+                        answers = [json.loads(answer) for answer in answers]
+                        assert [errors for _, errors in answers if errors] == []
+                        tokens = {token for got, _ in answers for token in got}
+                        cached += old.access_token in tokens
+                assert tokens == {(await stored_in(storage, "alpha")).access_token}
+                assert fake.requests == {"alpha.myshopify.com": number + 1}
+            assert cached or times < 4  # or the test did not test anything
+
+
 @pytest.mark.skipif(os.name != "posix", reason="kills processes that it has forked")
 @pytest.mark.parametrize("backend", BACKENDS)
 async def test_a_killed_process_loses_nothing(request, tmp_path, backend, times):

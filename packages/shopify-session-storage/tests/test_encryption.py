@@ -2,9 +2,9 @@
 
 import asyncio
 import base64
+import hashlib
 import pickle
 import random
-import secrets
 import sqlite3
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ from shopify_session_storage.testing.sessions import offline_session, online_ses
 from shopify_session_storage_memory import MemorySessionStorage
 from shopify_session_storage_sqlite import SQLiteSessionStorage
 
-OLD, NEW = secrets.token_bytes(32), secrets.token_bytes(32)
+OLD, NEW = (hashlib.sha256(name).digest() for name in (b"old", b"new"))
 BOTH_OLD_SEALS = Keyring({"old": OLD, "new": NEW})
 BOTH_NEW_SEALS = Keyring({"old": OLD, "new": NEW}, primary="new")
 SHOP = "a.myshopify.com"

@@ -1,8 +1,18 @@
 """Sessions as JSON text, for the layouts that keep a property array."""
 
+import json
+
 import pytest
-from shopify_session_storage import CorruptSessionError, dump_session_json, read_session_json
+from hypothesis import given
+from hypothesis import strategies as st
+from shopify_session_storage import (
+    CorruptSessionError,
+    dump_session_json,
+    read_property_array,
+    read_session_json,
+)
 from shopify_session_storage.testing.sessions import offline_session, online_session
+from shopify_session_storage.testing.strategies import sessions
 
 START = '[["id","i"],["shop","s"],["state",""],["isOnline",false]'
 
@@ -45,3 +55,54 @@ def test_what_is_no_session_is_corrupt_and_not_shown(text):
     assert "secret" not in f"{error!r} {error.__cause__!r} {error.__context__!r}"
     assert error.__cause__ is None
     assert error.__context__ is None
+
+
+plain = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@given(sessions())
+def test_text_is_the_same_without_a_list_in_between(session):
+    assert dump_session_json(session) == plain(session.to_property_array(return_user_data=True))
+
+
+def read_plainly(text):
+    try:
+        return read_property_array(json.loads(text))
+    except (ValueError, TypeError, RecursionError, CorruptSessionError):
+        return None
+
+
+def read(text):
+    try:
+        return read_session_json(text)
+    except CorruptSessionError:
+        return None
+
+
+@given(sessions(), st.data())
+def test_text_is_read_as_a_list_would_be_whatever_becomes_of_it(session, data):
+    pairs = session.to_property_array(return_user_data=True)
+    dumps = st.sampled_from([plain, json.dumps])
+    change = data.draw(
+        st.sampled_from(["none", "order", "value", "twice", "missing", "cut", "bytes"])
+    )
+    place = data.draw(st.integers(0, len(pairs) - 1))
+    if change == "order":
+        pairs = data.draw(st.permutations(pairs))
+    elif change == "value":
+        strange = st.sampled_from([None, 0, 1, -1, 1.5, "", "x", True, [], {}, 10**17, "0", "true"])
+        pairs[place] = (pairs[place][0], data.draw(strange))
+    elif change == "twice":
+        pairs.insert(place, pairs[data.draw(st.integers(0, len(pairs) - 1))])
+    elif change == "missing":
+        del pairs[place]
+    text = data.draw(dumps)(pairs)
+    at = data.draw(st.integers(0, len(text)))
+    if change == "cut":
+        text = text[:at] + text[at + data.draw(st.integers(1, 5)) :]
+    elif change == "bytes":
+        text = text[:at] + data.draw(st.characters(exclude_categories=["Cs"])) + text[at:]
+    mine, plainly = read(text), read_plainly(text)
+    assert (mine is None) == (plainly is None)
+    assert mine is None or vars(mine) == vars(plainly)
+    assert mine is None or repr(mine) == repr(plainly)

@@ -90,7 +90,7 @@ async function onBulk(request, namespace, operation, fault) {
       return changeAll(
         body,
         (pair) => pair.key,
-        (pair) => namespace.put(pair.key, pair.value),
+        ({ key, value, expiration_ttl: expirationTtl }) => namespace.put(key, value, { expirationTtl }),
         fault,
       );
     case "POST bulk/delete": {
@@ -108,8 +108,25 @@ async function onBulk(request, namespace, operation, fault) {
   throw new Refusal(405, 10000, "Method not allowed");
 }
 
+// Cloudflare's wants 10 at least.
+async function onKeys(namespace, query) {
+  const limit = Number(query.get("limit") ?? 1000);
+  if (!(limit >= 10 && limit <= 1000)) {
+    throw new Refusal(400, 10029, "limit must be between 10 and 1000");
+  }
+  const given = { limit, prefix: query.get("prefix"), cursor: query.get("cursor") };
+  const { keys, list_complete, cursor } = await namespace.list(given);
+  return Response.json({
+    success: true,
+    errors: [],
+    messages: [],
+    result: keys.map(({ name, expiration }) => ({ name, expiration })),
+    result_info: { count: keys.length, cursor: list_complete ? "" : cursor },
+  });
+}
+
 async function answer(request, env) {
-  const { pathname } = new URL(request.url);
+  const { pathname, searchParams } = new URL(request.url);
   if (pathname === "/faults") {
     faults.splice(0, faults.length, ...(await request.json()));
     return envelope({});
@@ -138,6 +155,9 @@ async function answer(request, env) {
   const namespace = env[id];
   if (typeof namespace?.get !== "function") {
     throw new Refusal(404, 10013, "get namespace: 'namespace not found'");
+  }
+  if (path === "keys" && request.method === "GET") {
+    return onKeys(namespace, searchParams);
   }
   const key = /^values\/([^/]+)$/.exec(path);
   return key === null

@@ -3,6 +3,7 @@
 Items have the shape of DynamoDB's low-level API, with a type for each value: ``{"S": "text"}``.
 """
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
@@ -17,6 +18,10 @@ from shopify_session_storage import (
 
 Attribute: TypeAlias = Mapping[str, Any]
 Item: TypeAlias = Mapping[str, Attribute]
+
+TTL: Final = "ttl"
+"""The attribute that says when DynamoDB is to delete an item, in seconds since the epoch. The
+official JavaScript adapter neither reads nor keeps it."""
 
 _USER_TEXTS: Final = ("first_name", "last_name", "email", "locale")
 _USER_FLAGS: Final = ("email_verified", "account_owner", "collaborator")
@@ -80,8 +85,13 @@ def _condition(expression: str, values: Item) -> dict[str, Any]:
     return {"ConditionExpression": expression, "ExpressionAttributeValues": values}
 
 
-def item_of(session: Session) -> Item:
-    """Return the item of a session. What is None has no attribute; empty strings are kept."""
+def item_of(session: Session, expiry: datetime | None = None) -> Item:
+    """Return the item of a session. What is None has no attribute; empty strings are kept.
+
+    Args:
+        session: The session.
+        expiry: When DynamoDB is to delete it.
+    """
     texts = {
         "id": session.id,
         "shop": session.shop,
@@ -98,6 +108,8 @@ def item_of(session: Session) -> Item:
     item["isOnline"] = {"BOOL": session.is_online}
     if session.online_access_info is not None:
         item["onlineAccessInfo"] = {"M": _info(session.online_access_info)}
+    if expiry is not None:
+        item[TTL] = {"N": str(math.ceil(expiry.timestamp()))}
     return item
 
 

@@ -14,9 +14,14 @@ from shopify_session_storage import (
     BaseSessionStorage,
     OnError,
     Session,
+    SessionPage,
     Verdict,
+    check_grace,
+    expiry_of,
     hides_arguments,
     is_same_write,
+    is_session_id,
+    page_of,
 )
 
 from shopify_session_storage_dynamodb import errors
@@ -33,6 +38,7 @@ from shopify_session_storage_dynamodb.items import (
     read_item,
 )
 from shopify_session_storage_dynamodb.table import Table
+from shopify_session_storage_dynamodb.time_to_live import check_time_to_live
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{3,255}")
 
@@ -59,6 +65,10 @@ class DynamoDBSessionStorage(BaseSessionStorage):
         create_table: Whether to create the table, billed on demand, if it does not exist.
         consistent_read: Whether loads and finds read what was written last. DynamoDB charges half
             for reads that may be a moment behind, which is what the JavaScript adapter does.
+        expire_dead: Let DynamoDB delete sessions by itself, offline ones, too, so long after both
+            their access token and their refresh token have expired, by the attribute ``ttl``. A
+            day or more, since clocks differ; DynamoDB takes up to two days more. What the official
+            JavaScript adapter writes is not deleted by itself.
         on_error: ``"log"`` failures of DynamoDB, or ``"raise"`` them.
         timeout: How long a call may take; each of the SDK's three tries may take less than a third
             of it.
@@ -89,6 +99,7 @@ class DynamoDBSessionStorage(BaseSessionStorage):
         client_options: Mapping[str, Any] | None = None,
         create_table: bool = False,
         consistent_read: bool = True,
+        expire_dead: timedelta | None = None,
         on_error: OnError = "log",
         timeout: timedelta = DEFAULT_TIMEOUT,
     ) -> None:
@@ -103,6 +114,8 @@ class DynamoDBSessionStorage(BaseSessionStorage):
         self._options = checked_options(client_options or {}, self._seconds)
         self._create_table = _checked_flag("create_table", create_table)
         self._consistent_read = _checked_flag("consistent_read", consistent_read)
+        check_grace(expire_dead)
+        self._expire_dead = expire_dead
         self._stack = AsyncExitStack()
         self._client: Any
         self._batches: Batches
@@ -123,6 +136,10 @@ class DynamoDBSessionStorage(BaseSessionStorage):
             seconds=self._seconds,
         )
         await self._table.check(self._client, create=self._create_table)
+        if self._expire_dead is not None:
+            await check_time_to_live(
+                self._client, self._table, enable=self._create_table, logger=self._logger
+            )
 
     async def _close(self) -> None:
         await self._stack.aclose()
@@ -139,7 +156,7 @@ class DynamoDBSessionStorage(BaseSessionStorage):
         return [read_item(item) for item in await self._items(ids)]
 
     async def _store(self, sessions: Sequence[Session]) -> None:
-        items = [item_of(session) for session in sessions]
+        items = [self._item_of(session) for session in sessions]
         try:
             if len(items) == 1:
                 await self._client.put_item(TableName=self._table.name, Item=items[0])
@@ -151,11 +168,14 @@ class DynamoDBSessionStorage(BaseSessionStorage):
             return
         raise self._refused(failure)
 
+    def _item_of(self, session: Session) -> Item:
+        return item_of(session, expiry_of(session, self._expire_dead))
+
     async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
         try:
             await self._client.put_item(
                 TableName=self._table.name,
-                Item=item_of(session),
+                Item=self._item_of(session),
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 **condition_to_store(expected),
             )
@@ -217,6 +237,20 @@ class DynamoDBSessionStorage(BaseSessionStorage):
         # The index is behind the table, so a session may have moved to another shop.
         wanted = [{"S": shop} for shop in shops]
         return [read_item(item) for item in items if item.get("shop") in wanted]
+
+    async def _scan(self, after: str | None, batch: int) -> SessionPage:
+        if after == "":
+            raise ValueError("after is of another kind of storage")
+        start = {} if after is None else {"ExclusiveStartKey": key_of(after)}
+        answer = await self._client.scan(
+            TableName=self._table.name,
+            Limit=batch,
+            ConsistentRead=self._consistent_read,
+            **start,
+        )
+        items = [(item["id"]["S"], item) for item in answer["Items"]]
+        last = answer.get("LastEvaluatedKey")
+        return page_of(_read_scanned, items, None if last is None else last["id"]["S"])
 
     async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
         now = time.time_ns() // 1_000_000  # DynamoDB shows no clock of its own
@@ -286,6 +320,10 @@ class DynamoDBSessionStorage(BaseSessionStorage):
 
     def _scrub(self, error: Exception) -> None:
         errors.scrub(error)
+
+
+def _read_scanned(item: Item, id: str) -> Session | None:
+    return read_item(item) if is_session_id(id) else None  # which is a lease
 
 
 def _checked_name(option: str, name: str) -> str:

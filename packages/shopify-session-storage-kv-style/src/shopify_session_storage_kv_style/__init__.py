@@ -2,7 +2,12 @@
 
 from shopify_session_storage_kv_style.cloudflare import CloudflareKVNamespace
 from shopify_session_storage_kv_style.errors import CloudflareKVError, KVNamespaceError
-from shopify_session_storage_kv_style.namespace import BulkKVNamespace, KVNamespace
+from shopify_session_storage_kv_style.namespace import (
+    BulkKVNamespace,
+    ExpiringKVNamespace,
+    KVNamespace,
+    ListingKVNamespace,
+)
 from shopify_session_storage_kv_style.storage import KVSessionStorage, open_url
 from shopify_session_storage_kv_style.workers import WorkersKVNamespace
 
@@ -10,9 +15,11 @@ __all__ = [
     "BulkKVNamespace",
     "CloudflareKVError",
     "CloudflareKVNamespace",
+    "ExpiringKVNamespace",
     "KVNamespace",
     "KVNamespaceError",
     "KVSessionStorage",
+    "ListingKVNamespace",
     "WorkersKVNamespace",
     "open_url",
 ]

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from shopify_session_storage import hides_arguments
 
@@ -23,6 +23,7 @@ API: Final = "https://api.cloudflare.com/client/v4"
 # What one request may have, by the API's documentation.
 _MOST_READ: Final = 100
 _MOST_WRITTEN: Final = 10_000
+_FEWEST_NAMED: Final = 10
 
 # In seconds.
 _TIMEOUT: Final = 10.0  # for an answer; open_url() sets that of the storage
@@ -164,11 +165,35 @@ class CloudflareKVNamespace:
         found = await each(get, [tuple(some) for some in parts(keys, _MOST_READ)])
         return {key: value for values in found.values() for key, value in values.items()}
 
+    async def list_keys(
+        self, prefix: str, cursor: str | None, limit: int
+    ) -> tuple[Sequence[str], str | None]:
+        """Return some of the keys that begin with *prefix*, and where to go on. One request."""
+        query = {"limit": str(max(limit, _FEWEST_NAMED)), "prefix": prefix, "cursor": cursor or ""}
+        given = urlencode({name: value for name, value in query.items() if value})
+        content = await self._send("GET", f"keys?{given}")
+        try:
+            answer = json.loads(content or b"")
+            keys = ["".join(one["name"]) for one in answer["result"]]
+            return keys, answer["result_info"].get("cursor") or None
+        except (ValueError, LookupError, TypeError, AttributeError):
+            pass
+        raise not_of_the_api()
+
     async def put_many(self, pairs: Mapping[str, str]) -> None:
         """Put a text under each key. One request for each 10,000."""
         await self._write_many(
             "PUT", "bulk", [*pairs], lambda key: {"key": key, "value": pairs[key]}
         )
+
+    async def put_expiring(self, pairs: Mapping[str, str], seconds: Mapping[str, int]) -> None:
+        """Put a text under each key, some for so many seconds. One request for each 10,000."""
+
+        def item(key: str) -> dict[str, object]:
+            pair: dict[str, object] = {"key": key, "value": pairs[key]}
+            return pair | {"expiration_ttl": seconds[key]} if key in seconds else pair
+
+        await self._write_many("PUT", "bulk", [*pairs], item)
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         """Delete what is under each key. One request for each 10,000."""

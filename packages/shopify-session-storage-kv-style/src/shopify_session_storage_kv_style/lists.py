@@ -78,6 +78,15 @@ class Lists:
             if id in self._added:
                 self._added[id].in_doubt = True
 
+    def dropped(self, shop: str, ids: Iterable[str]) -> None:
+        """Take note of ids that are taken off a list, since their sessions are not there.
+
+        Who stores one of them now may read the list as it was, and leave it as it is; and that may
+        be seen here later still.
+        """
+        for id in ids:
+            self._added[id] = _Added(shop, time.monotonic() + STALE_SECONDS, in_doubt=True)
+
     def overdue(self) -> dict[str, str]:
         """Return the ids in doubt whose minute is over, with their shops, and forget them."""
         oldest = time.monotonic() - STALE_SECONDS

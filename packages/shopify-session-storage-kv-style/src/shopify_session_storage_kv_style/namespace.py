@@ -15,6 +15,8 @@ _R = TypeVar("_R")
 AT_ONCE: Final = 6
 """How many calls to a namespace are under way at once: as many connections as a Worker has."""
 
+_MOST_NAMED: Final = 1000  # keys in one call, by the documentation of Workers KV
+
 
 @runtime_checkable
 class KVNamespace(Protocol):
@@ -48,6 +50,43 @@ class BulkKVNamespace(KVNamespace, Protocol):
         """Delete what is under each key, in any order. If it fails, some may be deleted."""
 
 
+@runtime_checkable
+class ListingKVNamespace(KVNamespace, Protocol):
+    """A namespace that can name its keys. It need not be one.
+
+    Without it, what walks through all sessions raises NotImplementedError: ``scan_sessions()``,
+    ``purge_expired()``, and the upkeep of all shops.
+    """
+
+    async def list_keys(
+        self, prefix: str, cursor: str | None, limit: int
+    ) -> tuple[Sequence[str], str | None]:
+        """Return keys that begin with *prefix*, and the cursor of those that come after them.
+
+        Args:
+            prefix: What they begin with; ``""`` for all keys.
+            cursor: What the call before has returned; None for the first keys.
+            limit: About how many keys, 1 to 1,000.
+
+        Returns:
+            The keys, perhaps none, and a cursor; None for it after the last ones.
+        """
+
+
+@runtime_checkable
+class ExpiringKVNamespace(KVNamespace, Protocol):
+    """A namespace that deletes by itself. It need not be one; ``expire_dead`` needs it."""
+
+    async def put_expiring(self, pairs: Mapping[str, str], seconds: Mapping[str, int]) -> object:
+        """Put a text under each key, in any order, in place of what is there.
+
+        Args:
+            pairs: The texts by their keys.
+            seconds: After how many seconds keys are to be deleted, 60 or more; those that are not
+                in it stay.
+        """
+
+
 class Keys:
     """Reads and writes keys of a namespace: by its bulk calls if it has some, else one by one.
 
@@ -76,9 +115,21 @@ class Keys:
                 raise TypeError(f"a KVNamespace gives str or None, not {type(value).__name__}")
         return {key: value for key, value in values.items() if value is not None}
 
-    async def put(self, pairs: Mapping[str, str]) -> None:
-        """Put a text under each key."""
+    async def named(
+        self, prefix: str, cursor: str | None, limit: int
+    ) -> tuple[Sequence[str], str | None]:
+        """Return some of the keys that begin with *prefix*, and where to go on."""
+        if not isinstance(self._namespace, ListingKVNamespace):
+            raise NotImplementedError
         with _failures():
+            return await self._namespace.list_keys(prefix, cursor, min(limit, _MOST_NAMED))
+
+    async def put(self, pairs: Mapping[str, str], seconds: Mapping[str, int] | None = None) -> None:
+        """Put a text under each key, some for so many seconds."""
+        with _failures():
+            if seconds and isinstance(self._namespace, ExpiringKVNamespace):
+                await self._namespace.put_expiring(pairs, seconds)
+                return
             if self._bulk is not None and len(pairs) > 1:
                 await self._bulk.put_many(pairs)
             else:

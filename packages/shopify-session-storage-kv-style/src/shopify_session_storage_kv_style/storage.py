@@ -1,8 +1,8 @@
 """Sessions in a namespace of keys and values, in the layout of Shopify's JavaScript adapter."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from shopify_session_storage import (
     DEFAULT_TIMEOUT,
@@ -10,10 +10,13 @@ from shopify_session_storage import (
     CorruptSessionError,
     OnError,
     Session,
+    SessionPage,
     Verdict,
-    check_session_id,
+    check_grace,
     has_same_tokens,
     hides_arguments,
+    is_session_id,
+    page_of,
     read_session_json,
 )
 
@@ -21,8 +24,15 @@ from shopify_session_storage_kv_style.addresses import namespace_at
 from shopify_session_storage_kv_style.cloudflare import CloudflareKVNamespace
 from shopify_session_storage_kv_style.errors import KVNamespaceError, verdict
 from shopify_session_storage_kv_style.lists import Lists, list_key, lists_of, names_in
-from shopify_session_storage_kv_style.namespace import Keys, KVNamespace
+from shopify_session_storage_kv_style.namespace import (
+    ExpiringKVNamespace,
+    Keys,
+    KVNamespace,
+    ListingKVNamespace,
+)
 from shopify_session_storage_kv_style.writing import Writing
+
+_LISTS: Final = 100  # read together
 
 
 class KVSessionStorage(BaseSessionStorage):
@@ -42,11 +52,17 @@ class KVSessionStorage(BaseSessionStorage):
     Args:
         namespace: Where to keep the sessions. It is never closed. Without it
             :meth:`set_namespace` must be called before anything else.
+        expire_dead: Let the namespace delete sessions by itself, offline ones, too, so long after
+            both their access token and their refresh token have expired, a minute at least. A day
+            or more, since clocks differ. What the official JavaScript adapter writes is not
+            deleted by itself.
         on_error: ``"log"`` failures of the namespace, or ``"raise"`` them.
         timeout: How long a call may take.
 
     Raises:
-        TypeError: If the namespace has not the methods of a :class:`KVNamespace`.
+        TypeError: If the namespace has not the methods of a :class:`KVNamespace`, or, with
+            *expire_dead*, of an :class:`ExpiringKVNamespace`.
+        ValueError: If *expire_dead* is not positive.
         RuntimeError: From every call, while there is no namespace.
     """
 
@@ -65,10 +81,13 @@ class KVSessionStorage(BaseSessionStorage):
         self,
         namespace: KVNamespace | None = None,
         *,
+        expire_dead: timedelta | None = None,
         on_error: OnError = "log",
         timeout: timedelta = DEFAULT_TIMEOUT,
     ) -> None:
         super().__init__(on_error=on_error, timeout=timeout)
+        check_grace(expire_dead)
+        self._expire_dead = expire_dead
         self._namespace: KVNamespace | None = None
         # Made by open_url() for this storage.
         self._own: CloudflareKVNamespace | None = None
@@ -84,12 +103,18 @@ class KVSessionStorage(BaseSessionStorage):
         """Keep the sessions in *namespace* from now on; calls under way end where they began.
 
         Raises:
-            TypeError: If it has not the methods of a :class:`KVNamespace`.
+            TypeError: If it has not the methods of a :class:`KVNamespace`, or those that
+                ``expire_dead`` needs.
         """
         if not isinstance(namespace, KVNamespace):
             raise TypeError(
                 "namespace must be a KVNamespace, such as WorkersKVNamespace(env.MY_KV), "
                 f"not {type(namespace).__name__}"
+            )
+        if self._expire_dead is not None and not isinstance(namespace, ExpiringKVNamespace):
+            raise TypeError(
+                f"expire_dead needs an ExpiringKVNamespace, and {type(namespace).__name__} has no "
+                "put_expiring()"
             )
         self._namespace = namespace
         self._keys = Keys(namespace)
@@ -118,11 +143,33 @@ class KVSessionStorage(BaseSessionStorage):
         keys, lists = self._keys, self._shared_lists()
         texts = await keys.get([list_key(shop) for shop in shops])
         names = {shop: {*names_in(texts, shop), *lists.lately(shop)} for shop in shops}
-        ids = [name for name in sorted(set().union(*names.values())) if _is_session_id(name)]
+        ids = [name for name in sorted(set().union(*names.values())) if is_session_id(name)]
         values = await keys.get(ids) if ids else {}
         sessions = [_read(value, id) for id, value in values.items()]
         # JavaScript leaves a session that has moved in the list of its old shop.
         return [session for session in sessions if session.id in names.get(session.shop, ())]
+
+    def scan_sessions(
+        self, *, after: str | None = None, batch: int = 500
+    ) -> AsyncIterator[SessionPage]:
+        if self._namespace is not None and not isinstance(self._namespace, ListingKVNamespace):
+            raise NotImplementedError(
+                f"KVSessionStorage cannot be walked through: {type(self._namespace).__name__} "
+                "has no list_keys(), see ListingKVNamespace"
+            )
+        return super().scan_sessions(after=after, batch=batch)
+
+    async def _scan(self, after: str | None, batch: int) -> SessionPage:
+        keys, rest = await self._keys.named("", after, batch)
+        ids = [key for key in keys if is_session_id(key)]
+        values = await self._keys.get(ids) if ids else {}
+        return page_of(_read, values.items(), rest)
+
+    async def _drop_dangling(self, after: str | None, batch: int) -> str | None:
+        lists, rest = await self._keys.named(list_key(""), after, min(batch, _LISTS))
+        if shops := [key.removeprefix(list_key("")) for key in lists]:
+            await self._writing().drop_dangling(shops)
+        return rest
 
     async def _store(self, sessions: Sequence[Session]) -> None:
         writing = self._writing()
@@ -174,15 +221,7 @@ class KVSessionStorage(BaseSessionStorage):
         return self._lists
 
     def _writing(self) -> Writing:
-        return Writing(self._keys, self._shared_lists())
-
-
-def _is_session_id(name: str) -> bool:
-    try:
-        check_session_id(name)
-    except ValueError:
-        return False
-    return True
+        return Writing(self._keys, self._shared_lists(), self._expire_dead)
 
 
 def _read(text: str, id: str) -> Session:

@@ -55,9 +55,35 @@ class WorkersKVNamespace:
         values = await each(get, [tuple(some) for some in parts(keys, _MOST_READ)])
         return {key: value for some in values.values() for key, value in some.items()}
 
+    async def list_keys(
+        self, prefix: str, cursor: str | None, limit: int
+    ) -> tuple[Sequence[str], str | None]:
+        """Return some of the keys that begin with *prefix*, and where to go on. One call."""
+        from js import Object  # type: ignore[import-not-found]  # in a Worker alone
+        from pyodide.ffi import to_js
+
+        options = {"limit": limit, "prefix": prefix, "cursor": cursor}
+        given = {name: value for name, value in options.items() if value}
+        asked = to_js(given, dict_converter=Object.fromEntries)
+        found = await _repeated(lambda: self._binding.list(asked))
+        keys = [str(key.name) for key in found.keys]
+        return keys, None if found.list_complete else str(found.cursor)
+
     async def put_many(self, pairs: Mapping[str, str]) -> None:
         """Put a text under each key."""
         await each(lambda key: self.put(key, pairs[key]), [*pairs])
+
+    async def put_expiring(self, pairs: Mapping[str, str], seconds: Mapping[str, int]) -> None:
+        """Put a text under each key, some for so many seconds."""
+        from js import Object
+        from pyodide.ffi import to_js
+
+        async def put(key: str) -> None:
+            given = {"expirationTtl": seconds[key]} if key in seconds else {}
+            options = to_js(given, dict_converter=Object.fromEntries)
+            await _repeated(lambda: self._binding.put(key, pairs[key], options))
+
+        await each(put, [*pairs])
 
     async def delete_many(self, keys: Sequence[str]) -> None:
         """Delete what is under each key."""

@@ -1,18 +1,25 @@
 """Sessions and the lists that name them, written so that a listed id has its session."""
 
+import math
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from shopify_session_storage import (
     CorruptSessionError,
     Session,
     dump_session_json,
+    expiry_of,
+    is_session_id,
     read_session_json,
 )
 
 from shopify_session_storage_kv_style.errors import KVNamespaceError
 from shopify_session_storage_kv_style.lists import Lists, list_key, list_of, names_in, writable
 from shopify_session_storage_kv_style.namespace import Keys
+
+_SHORTEST_LIFE: Final = 60  # seconds, by the documentation of Workers KV
 
 
 class Writing:
@@ -21,9 +28,11 @@ class Writing:
     Args:
         keys: The namespace.
         lists: What the process knows of its lists.
+        expire_dead: How long after its end a session is to be deleted by the namespace.
     """
 
-    def __init__(self, keys: Keys, lists: Lists) -> None:
+    def __init__(self, keys: Keys, lists: Lists, expire_dead: timedelta | None) -> None:
+        self._expire_dead = expire_dead
         self._keys = keys
         self._lists = lists
 
@@ -71,10 +80,25 @@ class Writing:
             names_in(texts, shop)
         # First the sessions, then the lists: a process that dies between leaves a session that
         # nobody finds, and whose store has not returned, rather than an id without a session.
-        await self._keys.put({session.id: dump_session_json(session) for session in sessions})
+        await self._keys.put(
+            {session.id: dump_session_json(session) for session in sessions},
+            self._lifetimes(sessions),
+        )
         await self._change_lists(texts, added, left)
         for session in sessions:
             self._lists.remember(session)
+
+    def _lifetimes(self, sessions: Sequence[Session]) -> dict[str, int]:
+        """Return for how many seconds from now those are kept that are not kept for ever."""
+        # Relative, since Cloudflare refuses a moment that its clock has less than 60 s ahead.
+        now = datetime.now(UTC)
+        lifetimes = {}
+        for session in sessions:
+            expiry = expiry_of(session, self._expire_dead)
+            if expiry is not None:
+                seconds = math.ceil((expiry - now).total_seconds())
+                lifetimes[session.id] = max(_SHORTEST_LIFE, seconds)
+        return lifetimes
 
     async def delete(self, ids: Sequence[str], texts: Mapping[str, str]) -> None:
         """Delete sessions that are held, with what has been read."""
@@ -87,6 +111,30 @@ class Writing:
         await self._change_lists(texts, {}, left)
         # Also those that were not there: they may have been stored elsewhere just now.
         await self._keys.delete(ids)
+
+    async def drop_dangling(self, shops: Sequence[str]) -> None:
+        """Drop ids from the lists of shops whose sessions are not there.
+
+        One that was stored elsewhere just now may look like that. So they stay in doubt for as
+        long as a read may be old, on either side; see :meth:`settle`.
+        """
+        keys = [list_key(shop) for shop in shops]
+        async with self._lists.holding.of(set(keys)):
+            texts = await self._keys.get(keys)
+            listed: dict[str, list[str]] = {}
+            for shop in shops:
+                with suppress(CorruptSessionError):
+                    listed[shop] = names_in(texts, shop)
+            ids = {id for names in listed.values() for id in names if is_session_id(id)}
+            ids -= set(await self._keys.get(sorted(ids))) if ids else set()
+            changed = {}
+            for shop, names in listed.items():
+                if gone := ids.intersection(names):
+                    changed[list_key(shop)] = list_of(
+                        writable(name for name in names if name not in gone)
+                    )
+                    self._lists.dropped(shop, gone)
+            await self._keys.put(changed)
 
     async def settle(self) -> None:
         """Look once more for sessions that were left out of their lists while in doubt."""

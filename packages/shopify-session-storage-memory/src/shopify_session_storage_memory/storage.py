@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from heapq import nsmallest
 from typing import Any
 
 from shopify_session_storage import (
@@ -10,6 +11,7 @@ from shopify_session_storage import (
     BaseSessionStorage,
     OnError,
     Session,
+    SessionPage,
     UrlParameters,
     copy_session,
 )
@@ -66,6 +68,11 @@ class MemorySessionStorage(BaseSessionStorage):
     async def _find(self, shops: Sequence[str]) -> Iterable[Session]:
         ids = [id for shop in shops for id in self._ids_by_shop.get(shop, ())]
         return [copy_session(self._sessions[id]) for id in ids]
+
+    async def _scan(self, after: str | None, batch: int) -> SessionPage:
+        ids = nsmallest(batch, (id for id in self._sessions if after is None or id > after))
+        sessions = [copy_session(self._sessions[id]) for id in ids]
+        return SessionPage(sessions, after=ids[-1] if len(ids) == batch else None)
 
 
 def open_url(url: str, **options: Any) -> MemorySessionStorage:

@@ -1,15 +1,25 @@
 """Between a session and its document, in the layout of Shopify's official JavaScript adapter."""
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from datetime import datetime
+from typing import Any, Final, TypeAlias
 
 from shopify_session_storage import OnlineAccessInfo, Session
 
 Document: TypeAlias = dict[str, Any]
 
+PURGE_AT: Final = "purge_at"
+"""The field that says when MongoDB is to delete a document. The official JavaScript adapter
+neither reads nor keeps it."""
 
-def document_of(session: Session) -> Document:
-    """Return what is stored of a session, in the order of ``Session.toObject()``."""
+
+def document_of(session: Session, expiry: datetime | None = None) -> Document:
+    """Return what is stored of a session, in the order of ``Session.toObject()``.
+
+    Args:
+        session: The session.
+        expiry: When MongoDB is to delete it.
+    """
     document: Document = {
         "id": session.id,
         "shop": session.shop,
@@ -33,6 +43,8 @@ def document_of(session: Session) -> Document:
                 "associated_user": _without_none(vars(info.associated_user)),
             }
         )
+    if expiry is not None:
+        document[PURGE_AT] = expiry
     return document
 
 

@@ -11,7 +11,7 @@ from pymongo.collation import Collation
 from pymongo.errors import AutoReconnect, DuplicateKeyError, OperationFailure
 
 from shopify_session_storage_mongodb.client import AnyCollection
-from shopify_session_storage_mongodb.documents import Document
+from shopify_session_storage_mongodb.documents import PURGE_AT, Document
 from shopify_session_storage_mongodb.errors import CANNOT_INDEX, describe
 
 _BINARY: Final = Collation("simple")
@@ -31,9 +31,11 @@ class Indexes:
     Args:
         collection: The collection with the sessions.
         logger: Where to say what is missing or has been removed.
+        expires: Whether to make the one by which MongoDB deletes what is dead, too.
     """
 
-    def __init__(self, collection: AnyCollection, logger: Logger) -> None:
+    def __init__(self, collection: AnyCollection, logger: Logger, *, expires: bool) -> None:
+        self._expires = expires
         self._collection = collection
         self._logger = logger
         self._collation: Collation | None = None
@@ -82,6 +84,8 @@ class Indexes:
                 missing.append(IndexModel("id", unique=True, name=name, **options))
             if not any(_serves(index, "shop") for index in existing.values()):
                 missing.append(IndexModel("shop", **options))
+            if self._expires and not any(map(_deletes, existing.values())):
+                missing.append(IndexModel(PURGE_AT, expireAfterSeconds=0, sparse=True))
             if not missing:
                 return
             try:
@@ -149,6 +153,11 @@ def _serves(index: Mapping[str, Any], field: str) -> bool:
         return False
     fields = [name for name, _ in index["key"]]
     return fields == [field] or (fields[0] == field and not index.get("unique"))
+
+
+def _deletes(index: Mapping[str, Any]) -> bool:
+    fields = [name for name, _ in index["key"]]
+    return fields == [PURGE_AT] and "expireAfterSeconds" in index
 
 
 def _expires(document: Document) -> datetime:

@@ -18,7 +18,10 @@ from shopify_session_storage import (
     CorruptSessionError,
     OnError,
     Session,
+    SessionPage,
     Verdict,
+    check_grace,
+    expiry_of,
     hides_arguments,
     read_stored,
     url_with_credentials,
@@ -46,6 +49,7 @@ from shopify_session_storage_mongodb.documents import (
 )
 from shopify_session_storage_mongodb.indexes import Indexes
 from shopify_session_storage_mongodb.leases import acquire_lease, release_lease
+from shopify_session_storage_mongodb.scanning import read_page
 
 # How often a write is repeated that a concurrent one of the same session has beaten.
 _TRIES: Final = 5
@@ -70,6 +74,10 @@ class MongoDBSessionStorage(BaseSessionStorage):
             an ``AsyncMongoClient``, which is used as it is and never closed.
         database: Name of the database; without one, that of the URL.
         session_collection_name: Name of the collection.
+        expire_dead: Let MongoDB delete sessions by itself, offline ones, too, so long after both
+            their access token and their refresh token have expired, by an index on ``purge_at``.
+            A day or more, since clocks differ. What the official JavaScript adapter writes is not
+            deleted by itself.
         on_error: ``"log"`` failures of MongoDB, or ``"raise"`` them.
         timeout: How long a call may take; driver and server give up a little earlier. Making the
             indexes may take longer.
@@ -91,6 +99,7 @@ class MongoDBSessionStorage(BaseSessionStorage):
         database: str | None = None,
         *,
         session_collection_name: str = "shopify_sessions",
+        expire_dead: timedelta | None = None,
         on_error: OnError = "log",
         timeout: timedelta = DEFAULT_TIMEOUT,
     ) -> None:
@@ -98,6 +107,8 @@ class MongoDBSessionStorage(BaseSessionStorage):
         if database is not None:
             check_name("database", database)
         check_name("session_collection_name", session_collection_name)
+        check_grace(expire_dead)
+        self._expire_dead = expire_dead
         self._name = session_collection_name
         self._injected: AnyClient | None = None
         self._url = ""
@@ -156,7 +167,9 @@ class MongoDBSessionStorage(BaseSessionStorage):
         if self._injected is None:
             self._own_client = new_client(self._url, self._options)
             self._use(self._own_client)
-        self._collation = await Indexes(self._collection, self._logger).prepare()
+        self._collation = await Indexes(
+            self._collection, self._logger, expires=self._expire_dead is not None
+        ).prepare()
 
     async def _close(self) -> None:
         client, self._own_client = self._own_client, None
@@ -204,8 +217,12 @@ class MongoDBSessionStorage(BaseSessionStorage):
     async def _find(self, shops: Sequence[str]) -> list[Session]:
         return await self._read({"shop": _one_of(shops)}, f"a stored session of shop {shops[0]!r}")
 
+    async def _scan(self, after: str | None, batch: int) -> SessionPage:
+        with self._limited():
+            return await read_page(self._collection, self._collation, after, batch)
+
     async def _store(self, sessions: Sequence[Session]) -> None:
-        documents: Sequence[Document] = [document_of(session) for session in sessions]
+        documents: Sequence[Document] = [self._document_of(session) for session in sessions]
         with self._limited():
             for _ in range(_TRIES):
                 documents = await self._replace(documents)
@@ -213,12 +230,15 @@ class MongoDBSessionStorage(BaseSessionStorage):
                     return
         raise DuplicateKeyError("a unique index does not take the session", errors.DUPLICATE_KEY)
 
+    def _document_of(self, session: Session) -> Document:
+        return document_of(session, expiry_of(session, self._expire_dead))
+
     async def _delete(self, ids: Sequence[str]) -> None:
         with self._limited():
             await self._collection.delete_many({"id": _one_of(ids)}, collation=self._collation)
 
     async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
-        document = document_of(session)
+        document = self._document_of(session)
         with self._limited():
             if expected is None:
                 return await self._insert(document)

@@ -1,6 +1,6 @@
 """Keys on different nodes: the session changes first, then the list, each in one atomic step."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
 from shopify_session_storage import CorruptSessionError, Session, dump_session_json
@@ -22,9 +22,11 @@ class Apart(Way):
 
     async def store(self, sessions: Sequence[Session]) -> Sequence[bytes] | None:
         keys = [self._keys.key(session.id) for session in sessions]
-        texts = [dump_session_json(session).encode() for session in sessions]
+        written = [
+            (dump_session_json(session).encode(), self.expiry(session)) for session in sessions
+        ]
         answers = await self._client.each(
-            [SCRIPTS["put"].on([key], text) for key, text in zip(keys, texts, strict=True)]
+            [SCRIPTS["put"].on([key], *what) for key, what in zip(keys, written, strict=True)]
         )
         return await self._list_stored(sessions, answers)
 
@@ -32,7 +34,9 @@ class Apart(Way):
         self, session: Session, tokens: Sequence[bytes]
     ) -> Sequence[bytes] | None:
         text = dump_session_json(session).encode()
-        put = SCRIPTS["compare_and_put"].on([self._keys.key(session.id)], text, *tokens)
+        put = SCRIPTS["compare_and_put"].on(
+            [self._keys.key(session.id)], text, self.expiry(session), *tokens
+        )
         answer: Sequence[bytes] = await self._client.one(put)
         if answer == [b"same"]:
             # If an earlier try has stored it, that one may not have come to the list.
@@ -62,6 +66,15 @@ class Apart(Way):
 
     async def compare_and_delete(self, expected: Sequence[Session]) -> list[str]:
         return await self._take([session.id for session in expected], map(tokens_of, expected))
+
+    async def drop_dangling(self, lists: Mapping[str, Sequence[str]]) -> None:
+        changes = Changes()
+        for shop, ids in lists.items():
+            values = await self.values([self._keys.key(id) for id in ids])
+            for id, value in zip(ids, values, strict=True):
+                if value is None:
+                    changes.remove(shop.encode(), id)
+        await self._change_lists(changes)
 
     async def _take(self, ids: Sequence[str], tokens: Iterable[Sequence[bytes]]) -> list[str]:
         """Delete sessions, of those with tokens only what has them; return the ids of the rest."""

@@ -13,8 +13,10 @@ from shopify_session_storage_redis.scripts import Command, script_of
 
 _R = TypeVar("_R")
 
-# Answers are bytes whatever decode_responses says. redis-py has the name in a private place.
-_AS_BYTES: Final[dict[str, Any]] = {"NEVER_DECODE": True}
+# redis-py has the name in a private place.
+AS_BYTES: Final[dict[str, Any]] = {"NEVER_DECODE": True}
+"""What to call ``execute_command()`` with, so that answers are bytes whatever decode_responses
+says."""
 
 # How long to wait for idle connections of a client that was passed in to be dropped. In seconds.
 _DROP_SECONDS: Final = 1.0
@@ -87,10 +89,10 @@ class Client:
         A script that the server has forgotten, or never knew, is sent whole in a second one.
         """
         try:
-            return await self._use(lambda redis: redis.execute_command(*command, **_AS_BYTES))
+            return await self.use(lambda redis: redis.execute_command(*command, **AS_BYTES))
         except errors.NoScriptError:
             whole = script_of(command).whole(command)
-        return await self._use(lambda redis: redis.execute_command(*whole, **_AS_BYTES))
+        return await self.use(lambda redis: redis.execute_command(*whole, **AS_BYTES))
 
     async def each(self, commands: Sequence[Command]) -> list[Any]:
         """Send commands together, in one round trip to each server, and return their answers.
@@ -131,24 +133,15 @@ class Client:
             cursor = 0
             while True:
                 cursor, keys = await node.execute_command(
-                    "SCAN", cursor, "MATCH", pattern, "COUNT", count, **_AS_BYTES
+                    "SCAN", cursor, "MATCH", pattern, "COUNT", count, **AS_BYTES
                 )
                 if keys:
                     yield keys
                 if not cursor:
                     break
 
-    async def _pipeline(self, commands: Sequence[Command]) -> list[Any]:
-        def send(redis: AnyClient) -> Awaitable[list[Any]]:
-            pipeline = redis.pipeline(transaction=False)
-            for command in commands:
-                pipeline.execute_command(*command, **_AS_BYTES)
-            answers: Awaitable[list[Any]] = pipeline.execute(raise_on_error=False)
-            return answers
-
-        return await self._use(send)
-
-    async def _use(self, send: Callable[[AnyClient], Awaitable[_R]]) -> _R:
+    async def use(self, send: Callable[[AnyClient], Awaitable[_R]]) -> _R:
+        """Do something over redis-py's client that is in use now."""
         async with self._slots:
             line = self._line
             line.users += 1
@@ -158,6 +151,16 @@ class Client:
                 line.users -= 1
                 if line is not self._line and not line.users:
                     self._hang_up(line)
+
+    async def _pipeline(self, commands: Sequence[Command]) -> list[Any]:
+        def send(redis: AnyClient) -> Awaitable[list[Any]]:
+            pipeline = redis.pipeline(transaction=False)
+            for command in commands:
+                pipeline.execute_command(*command, **AS_BYTES)
+            answers: Awaitable[list[Any]] = pipeline.execute(raise_on_error=False)
+            return answers
+
+        return await self.use(send)
 
     def _hang_up(self, line: "_Line") -> None:
         # Not awaited: a goodbye over TLS waits for a server that may have fallen silent.

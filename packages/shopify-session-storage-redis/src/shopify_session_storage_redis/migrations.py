@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -16,6 +15,7 @@ from shopify_session_storage import (
 )
 
 from shopify_session_storage_redis.client import Client
+from shopify_session_storage_redis.scanning import pattern_of
 from shopify_session_storage_redis.scripts import SCRIPTS
 
 JAVASCRIPT_NAME: Final = "migrateToVersion1_0_1"
@@ -92,8 +92,7 @@ class RedisSessionStorageMigrator(AbstractMigrationEngine[Client]):
         )
 
     async def _list_all(self, client: Client) -> None:
-        pattern = re.sub(rb"([][*?\\^])", rb"\\\1", self._prefix) + b"*"
-        async for page in client.scan(pattern, _PAGE):
+        async for page in client.scan(pattern_of(self._prefix), _PAGE):
             for first in range(0, len(page), _PAGE):
                 await self._list_page(client, page[first : first + _PAGE])
 

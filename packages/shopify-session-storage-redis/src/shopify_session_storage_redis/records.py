@@ -6,7 +6,12 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final, TypeAlias
 
-from shopify_session_storage import CorruptSessionError, Session, read_session_json
+from shopify_session_storage import (
+    CorruptSessionError,
+    Session,
+    is_session_id,
+    read_session_json,
+)
 
 # A shop, a key in its list, and what is stored under that.
 Listed: TypeAlias = tuple[str, str, bytes | None]
@@ -30,9 +35,21 @@ class Keys:
         """Return the key of a session, given its id, or of a list, given its shop."""
         return f"{self.prefix}{name}".encode()
 
+    def name(self, key: bytes) -> str | None:
+        """Return the name in a key with the prefix; None if it is none of ours."""
+        try:
+            return key.decode().removeprefix(self.prefix)
+        except UnicodeDecodeError:
+            return None
+
     def token(self, id: str) -> bytes:
         """Return a session's key as it stands in the list."""
         return json.dumps(f"{self.prefix}{id}", ensure_ascii=False).encode()
+
+    def ids_in(self, names: Iterable[str]) -> list[str]:
+        """Return the ids of those names in a list that are keys of sessions."""
+        ids = [name.removeprefix(self.prefix) for name in names if name.startswith(self.prefix)]
+        return [id for id in dict.fromkeys(ids) if is_session_id(id)]
 
     def lease(self, name: str) -> bytes:
         """Return the key of a lease."""
@@ -65,6 +82,26 @@ def read(value: bytes | None, id: str) -> Session | None:
     session = read_session_json(value, id)
     if session.id != id:
         raise CorruptSessionError(f"stored session {id!r} cannot be read: it has another id")
+    return session
+
+
+def is_list(value: bytes) -> bool:
+    """Tell whether a text, or its beginning, is that of a shop's list."""
+    return bool(_LIST.match(value))
+
+
+def read_scanned(value: bytes | None, name: str) -> Session | None:
+    """Read what is under a key that was come upon; None if it is no session of this storage."""
+    if value is None or is_list(value):
+        return None
+    # The keys of a longer prefix begin alike, but are another storage's.
+    if name.endswith("_migrations") and value.startswith(b"{"):
+        return None
+    session = read_session_json(value, name)
+    if session.id != name:
+        if name.endswith(f"_{session.id}"):
+            return None
+        raise CorruptSessionError(f"stored session {name!r} cannot be read: it has another id")
     return session
 
 

@@ -34,7 +34,7 @@ class Script:
 
 
 _NAMES: Final = (
-    "store", "delete", "find", "put", "take", "relist", "record", "acquire", "release",
+    "store", "delete", "find", "put", "take", "relist", "tidy", "record", "acquire", "release",
 )  # fmt: skip
 SCRIPTS: Final = {
     **{name: Script(name) for name in _NAMES},

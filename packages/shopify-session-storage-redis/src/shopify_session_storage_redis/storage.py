@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, ClassVar, Final, Self
 
@@ -10,12 +11,17 @@ from redis.asyncio import Redis, RedisCluster
 from shopify_session_storage import (
     DEFAULT_TIMEOUT,
     BaseSessionStorage,
+    CorruptSessionError,
     MigrationError,
     OnError,
     Session,
+    SessionPage,
     SessionStorageMigratorOptions,
     Verdict,
+    check_grace,
     hides_arguments,
+    is_session_id,
+    page_of,
     url_with_credentials,
 )
 
@@ -30,15 +36,21 @@ from shopify_session_storage_redis.migrations import (
 from shopify_session_storage_redis.records import (
     Keys,
     checked_prefix,
+    is_list,
+    kind_of,
+    names_in,
     read,
+    read_scanned,
     sessions_in,
     tokens_of,
 )
+from shopify_session_storage_redis.scanning import next_keys, pattern_of
 from shopify_session_storage_redis.scripts import SCRIPTS
 from shopify_session_storage_redis.together import Together
 from shopify_session_storage_redis.way import Way
 
 _HASH_TAG: Final = re.compile(r"\{[^}]+\}")
+_LISTS: Final = 16  # read together; each may be long
 
 
 class RedisSessionStorage(BaseSessionStorage):
@@ -60,6 +72,9 @@ class RedisSessionStorage(BaseSessionStorage):
         client_options: Options of ``redis.asyncio.Redis``, or of ``RedisCluster``.
         migrator_options: Accepted as in the JavaScript package; its record of migrations is
             always ``<prefix>_migrations``.
+        expire_dead: Let Redis delete sessions by itself, offline ones, too, so long after both
+            their access token and their refresh token have expired. A day or more, since clocks
+            differ. What the official JavaScript adapter writes is not deleted by itself.
         on_error: ``"log"`` failures of Redis, or ``"raise"`` them.
         timeout: How long a call may take, once the storage is open.
 
@@ -84,12 +99,15 @@ class RedisSessionStorage(BaseSessionStorage):
         session_key_prefix: str = "shopify_sessions",
         client_options: Mapping[str, Any] | None = None,
         migrator_options: SessionStorageMigratorOptions | None = None,
+        expire_dead: timedelta | None = None,
         on_error: OnError = "log",
         timeout: timedelta = DEFAULT_TIMEOUT,
     ) -> None:
         super().__init__(on_error=on_error, timeout=timeout)
         self._keys = Keys(f"{checked_prefix(session_key_prefix)}_")
         check_migrator_options(migrator_options, self._keys.prefix)
+        check_grace(expire_dead)
+        self._expire_dead = expire_dead
         if isinstance(url, Redis | RedisCluster):
             if client_options is not None:
                 raise ValueError("client_options are for a client that this storage makes")
@@ -141,7 +159,9 @@ class RedisSessionStorage(BaseSessionStorage):
                 "make it after the fork, or pass a URL"
             )
         self._client = Client(self._source)
-        self._way = (Together if self._together else Apart)(self._client, self._keys)
+        self._way = (Together if self._together else Apart)(
+            self._client, self._keys, self._expire_dead
+        )
         migrator = RedisSessionStorageMigrator(
             self._client, self._keys.prefix, self._list_sessions, self._logger
         )
@@ -193,6 +213,37 @@ class RedisSessionStorage(BaseSessionStorage):
 
     async def _find(self, shops: Sequence[str]) -> list[Session]:
         return sessions_in(await self._way.find(shops), self._keys.prefix)
+
+    async def _scan(self, after: str | None, batch: int) -> SessionPage:
+        named, rest = await self._next_keys(after, batch)
+        heads = await self._way.heads([*named])
+        # The list of a shop may be as long as a thousand sessions.
+        ours = [key for key, head in zip(named, heads, strict=True) if head and not is_list(head)]
+        values = await self._way.values(ours) if ours else []
+        stored = [(named[key], value) for key, value in zip(ours, values, strict=True)]
+        return page_of(read_scanned, stored, rest)
+
+    async def _drop_dangling(self, after: str | None, batch: int) -> str | None:
+        named, rest = await self._next_keys(after, batch)
+        heads = await self._way.heads([*named])
+        shops = [name for name, head in zip(named.values(), heads, strict=True) if is_list(head)]
+        for first in range(0, len(shops), _LISTS):
+            some = shops[first : first + _LISTS]
+            lists: dict[str, list[str]] = {}
+            for shop, answer in zip(some, await self._way.lists(some), strict=True):
+                with suppress(CorruptSessionError):
+                    lists[shop] = self._keys.ids_in(names_in(*kind_of(answer), shop))
+            await self._way.drop_dangling(lists)
+        return rest
+
+    async def _next_keys(
+        self, after: str | None, batch: int
+    ) -> tuple[dict[bytes, str], str | None]:
+        """Return some of the keys with the prefix, with the names in them, and where to go on."""
+        pattern = pattern_of(self._keys.key(""))
+        keys, rest = await self._client.use(lambda redis: next_keys(redis, after, pattern, batch))
+        names = {key: name for key in keys if (name := self._keys.name(key)) is not None}
+        return {key: name for key, name in names.items() if is_session_id(name)}, rest
 
     async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
         tokens = tokens_of(expected)

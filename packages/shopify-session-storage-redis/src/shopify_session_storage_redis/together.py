@@ -1,13 +1,15 @@
 """All keys on one node: every operation is one atomic step, in one round trip."""
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
 from shopify_session_storage import Session, dump_session_json
 
 from shopify_session_storage_redis.records import Listed, names_in, tokens_of, unreadable
 from shopify_session_storage_redis.scripts import SCRIPTS
 from shopify_session_storage_redis.way import Way
+
+_AT_ONCE: Final = 200  # the server does nothing else while a script runs
 
 
 class Together(Way):
@@ -48,7 +50,11 @@ class Together(Way):
         keys += [self._keys.key(session.shop) for session in sessions]
         arguments = [self._keys.key("")]
         for session in sessions:
-            arguments += (dump_session_json(session).encode(), self._keys.token(session.id))
+            arguments += (
+                dump_session_json(session).encode(),
+                self._keys.token(session.id),
+                self.expiry(session),
+            )
         conflict: Sequence[bytes] | None = await self._client.one(
             SCRIPTS["store"].on(keys, *arguments)
         )
@@ -63,6 +69,7 @@ class Together(Way):
                 self._keys.key(""),
                 dump_session_json(session).encode(),
                 self._keys.token(session.id),
+                self.expiry(session),
                 *tokens,
             )
         )
@@ -72,6 +79,17 @@ class Together(Way):
         keys = [self._keys.key(id) for id in ids]
         tokens = [self._keys.token(id) for id in ids]
         await self._client.one(SCRIPTS["delete"].on(keys, self._keys.key(""), *tokens))
+
+    async def drop_dangling(self, lists: Mapping[str, Sequence[str]]) -> None:
+        commands = []
+        for shop, ids in lists.items():
+            for first in range(0, len(ids), _AT_ONCE):
+                some = ids[first : first + _AT_ONCE]
+                keys = [self._keys.key(shop), *map(self._keys.key, some)]
+                tokens = map(self._keys.token, some)
+                commands.append(SCRIPTS["tidy"].on(keys, *tokens))
+        if commands:
+            await self._client.each(commands)
 
     async def compare_and_delete(self, expected: Sequence[Session]) -> list[str]:
         keys = [self._keys.key(session.id) for session in expected]

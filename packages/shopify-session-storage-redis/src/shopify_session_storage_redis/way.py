@@ -1,13 +1,17 @@
 """What both ways of working have in common: all keys on one node, or keys on different nodes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Final
 
-from shopify_session_storage import Session
+from shopify_session_storage import Session, expiry_of
 
 from shopify_session_storage_redis.client import Client
 from shopify_session_storage_redis.records import Keys, Listed, kind_of, names_in
 from shopify_session_storage_redis.scripts import SCRIPTS, Command
+
+_HEAD: Final = 40  # bytes; enough to tell a list from a session
 
 
 class Way(ABC):
@@ -16,11 +20,18 @@ class Way(ABC):
     Args:
         client: Sends the commands.
         keys: Names the keys.
+        expire_dead: How long after its end a session is to be deleted by Redis; None for never.
     """
 
-    def __init__(self, client: Client, keys: Keys) -> None:
+    def __init__(self, client: Client, keys: Keys, expire_dead: timedelta | None) -> None:
         self._client = client
         self._keys = keys
+        self._expire_dead = expire_dead
+
+    def expiry(self, session: Session) -> bytes:
+        """Return when a session is to be deleted, as the scripts take it."""
+        expiry = expiry_of(session, self._expire_dead)
+        return b"" if expiry is None else b"%d" % round(expiry.timestamp() * 1000)
 
     @abstractmethod
     async def values(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
@@ -56,6 +67,19 @@ class Way(ABC):
     @abstractmethod
     async def delete(self, ids: Sequence[str]) -> None:
         """Delete sessions, and take them off their lists."""
+
+    @abstractmethod
+    async def drop_dangling(self, lists: Mapping[str, Sequence[str]]) -> None:
+        """Take off lists the sessions that are not there.
+
+        Args:
+            lists: Ids that are in the list of each shop; these alone are looked at.
+        """
+
+    async def heads(self, keys: Sequence[bytes]) -> list[bytes]:
+        """Return the beginning of what is under each key; of what is no string, nothing."""
+        answers = await self._client.each([("GETRANGE", key, 0, _HEAD) for key in keys])
+        return [b"" if isinstance(answer, Exception) else answer for answer in answers]
 
     async def find(self, shops: Sequence[str]) -> Iterable[Listed]:
         """Return what is under the keys in the lists of shops: first the lists, then the keys."""

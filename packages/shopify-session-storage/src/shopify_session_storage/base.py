@@ -1,13 +1,10 @@
 """What all adapters share: argument checks, the way to the hooks, and the error policy."""
 
-import asyncio
-import logging
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager
-from datetime import timedelta
+from collections.abc import AsyncIterator, Iterable
+from datetime import datetime, timedelta
 from typing import Final
 
-from shopify_session_storage.calls import GroupedCalls, Lanes
+from shopify_session_storage.calls import Lanes
 from shopify_session_storage.checks import (
     check_comparison,
     check_expected,
@@ -19,21 +16,16 @@ from shopify_session_storage.checks import (
 )
 from shopify_session_storage.errors import (
     InvalidSessionError,
-    SessionStorageError,
-    SessionStorageUnavailableError,
 )
+from shopify_session_storage.events import watching
 from shopify_session_storage.failures import (
     OnError,
-    OutOfTimeError,
-    Verdict,
-    are_failures_raised,
-    cause_of,
-    hide_locals,
-    own_copy,
 )
 from shopify_session_storage.hooks import AdapterHooks
 from shopify_session_storage.lifecycle import Lifecycle
 from shopify_session_storage.pages import SessionPage, check_scan
+from shopify_session_storage.policy import ErrorPolicy
+from shopify_session_storage.retention import PurgeReport
 from shopify_session_storage.session import Session
 from shopify_session_storage.stored import copy_session, stored_session
 
@@ -41,7 +33,7 @@ DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
 """How long a call may take on every adapter, if nothing else is said."""
 
 
-class BaseSessionStorage(GroupedCalls):
+class BaseSessionStorage(ErrorPolicy):
     """Base of the storages that talk to a backend.
 
     This class checks arguments before anything is sent, opens on first use, lets calls that have
@@ -76,6 +68,9 @@ class BaseSessionStorage(GroupedCalls):
             atomic steps of the backend in their place, set conditional_writes = "backend".
         async def _scan(self, after: str | None, batch: int) -> SessionPage
             Return a page of all sessions, by key. Without it, scan_sessions() raises.
+        async def _drop_dangling(self, after: str | None, batch: int) -> str | None
+            Drop what the adapter's own indexes have of sessions that are not there, a part at a
+            time; return where to go on. The default has nothing to do.
         async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool
         async def _release_lease(self, name: str, holder: str) -> None
             Leases; those of the default are known to this object alone. With leases that the
@@ -133,47 +128,42 @@ class BaseSessionStorage(GroupedCalls):
     """
 
     def __init__(self, *, on_error: OnError = "log", timeout: timedelta = DEFAULT_TIMEOUT) -> None:
-        if on_error not in ("log", "raise"):
-            raise ValueError(f'on_error must be "log" or "raise", not {on_error!r}')
-        if not isinstance(timeout, timedelta):
-            raise TypeError(f"timeout must be a timedelta, not {type(timeout).__name__}")
-        if timeout <= timedelta(0):
-            raise ValueError("timeout must be positive")
-        super().__init__()
-        self._on_error = on_error
-        self._timeout = timeout
-        self._seconds = timeout.total_seconds()
-        self._logger = logging.getLogger(f"shopify_session_storage.{self.backend}")
-        self._failures = (SessionStorageError, OutOfTimeError, *self.driver_errors)
+        super().__init__(on_error, timeout)
         self._lifecycle: Lifecycle[Lanes] = Lifecycle(self)
 
     async def store_session(self, session: Session) -> bool:
         size = check_session(session)
         session = stored_session(session)
-        try:
-            lanes = await self._lifecycle.opened()
-            misfit = self._misfit(session)
-            if misfit is None:
-                await lanes.writing.call(self._stores, {session.id: session}, size)
-        except self._failures as error:
-            failure = error
-        else:
-            if misfit is not None:
-                raise InvalidSessionError(misfit)
-            return True
-        self._fail(f"store session {session.id!r}", failure)
+        with watching(self.backend, "store") as watch:
+            try:
+                lanes = await self._lifecycle.opened()
+                misfit = self._misfit(session)
+                if misfit is None:
+                    values = {session.id: session}
+                    await lanes.writing.call(self._stores, values, size, watch=watch)
+            except self._failures as error:
+                failure = error
+            else:
+                if misfit is not None:
+                    raise InvalidSessionError(misfit)
+                return True
+            self._fail(watch, f"store session {session.id!r}", failure)
         return False
 
     async def load_session(self, id: str) -> Session | None:
         check_session_id(id)
-        try:
-            lanes = await self._lifecycle.opened()
-            found = await lanes.loading.call(self._loads, {id: None})
-        except self._failures as error:
-            failure = error
-        else:
-            return found.get(id)
-        self._fail(f"load session {id!r}", failure)
+        with watching(self.backend, "load") as watch:
+            try:
+                lanes = await self._lifecycle.opened()
+                found = await lanes.loading.call(self._loads, {id: None}, watch=watch)
+            except self._failures as error:
+                failure = error
+            else:
+                session: Session | None = found.get(id)
+                if session is None:
+                    watch.came_to("miss")
+                return session
+            self._fail(watch, f"load session {id!r}", failure)
         return None
 
     async def delete_session(self, id: str) -> bool:
@@ -185,50 +175,60 @@ class BaseSessionStorage(GroupedCalls):
         return not unique or await self._delete_checked(unique, f"delete {len(unique)} sessions")
 
     async def _delete_checked(self, ids: list[str], doing: str) -> bool:
-        try:
-            lanes = await self._lifecycle.opened()
-            await lanes.writing.call(self._deletes, dict.fromkeys(ids))
-        except self._failures as error:
-            failure = error
-        else:
-            return True
-        self._fail(doing, failure)
+        with watching(self.backend, "delete") as watch:
+            try:
+                lanes = await self._lifecycle.opened()
+                await lanes.writing.call(self._deletes, dict.fromkeys(ids), watch=watch)
+            except self._failures as error:
+                failure = error
+            else:
+                return True
+            self._fail(watch, doing, failure)
         return False
 
     async def find_sessions_by_shop(self, shop: str) -> list[Session]:
         check_shop(shop)
-        try:
-            lanes = await self._lifecycle.opened()
-            found = await lanes.finding.call(self._finds, {shop: None})
-        except self._failures as error:
-            failure = error
-        else:
-            sessions: list[Session] = found[shop]
-            return sessions
-        self._fail(f"find the sessions of shop {shop!r}", failure)
+        with watching(self.backend, "find") as watch:
+            try:
+                lanes = await self._lifecycle.opened()
+                found = await lanes.finding.call(self._finds, {shop: None}, watch=watch)
+            except self._failures as error:
+                failure = error
+            else:
+                sessions: list[Session] = found[shop]
+                if not sessions:
+                    watch.came_to("miss")
+                return sessions
+            self._fail(watch, f"find the sessions of shop {shop!r}", failure)
         return []
 
     async def compare_and_store(self, session: Session, expected: Session | None) -> bool:
         size = check_comparison(session, expected)
         session = stored_session(session)
         expected = None if expected is None else copy_session(expected)
-        with self._raising(f"compare and store session {session.id!r}"):
+        doing = f"compare and store session {session.id!r}"
+        with self._raising("compare_and_store", doing) as watch:
             lanes = await self._lifecycle.opened()
             if (misfit := self._misfit(session)) is not None:
                 raise InvalidSessionError(misfit)
             values = {session.id: (session, expected)}
-            results = await lanes.writing.call(self._comparisons, values, size)
-        stored: bool = results[session.id]
+            results = await lanes.writing.call(self._comparisons, values, size, watch=watch)
+            stored: bool = results[session.id]
+            if not stored:
+                watch.came_to("lost")
         return stored
 
     async def compare_and_delete(self, expected: Session) -> bool:
         size = check_expected(expected)
         expected = copy_session(expected)
-        with self._raising(f"compare and delete session {expected.id!r}"):
+        doing = f"compare and delete session {expected.id!r}"
+        with self._raising("compare_and_delete", doing) as watch:
             lanes = await self._lifecycle.opened()
             values = {expected.id: expected}
-            results = await lanes.writing.call(self._compared_deletes, values, size)
-        deleted: bool = results[expected.id]
+            results = await lanes.writing.call(self._compared_deletes, values, size, watch=watch)
+            deleted: bool = results[expected.id]
+            if not deleted:
+                watch.came_to("lost")
         return deleted
 
     def scan_sessions(
@@ -241,28 +241,55 @@ class BaseSessionStorage(GroupedCalls):
 
     async def _pages(self, after: str | None, batch: int) -> AsyncIterator[SessionPage]:
         while True:
-            with self._raising("walk through the sessions"):
+            with self._raising("scan", "walk through the sessions") as watch:
                 lanes = await self._lifecycle.opened()
-                results = await lanes.scanning.call(self._scans, {"": (after, batch)})
+                values = {"": (after, batch)}
+                results = await lanes.scanning.call(self._scans, values, watch=watch)
             page: SessionPage = results[""]
             after = page.after  # what the caller does with the page is the caller's
             yield page
             if after is None:
                 return
 
+    async def purge_expired(
+        self,
+        *,
+        before: datetime | None = None,
+        offline: bool = False,
+        batch: int = 500,
+        dry_run: bool = False,
+    ) -> PurgeReport:
+        report = await super().purge_expired(
+            before=before, offline=offline, batch=batch, dry_run=dry_run
+        )
+        if not dry_run and type(self)._drop_dangling is not AdapterHooks._drop_dangling:
+            after: str | None = None
+            while True:
+                with self._raising("purge", "drop what dangles") as watch:
+                    lanes = await self._lifecycle.opened()
+                    values = {"": (after, batch)}
+                    results = await lanes.scanning.call(self._drops, values, watch=watch)
+                after = results[""]
+                if after is None:
+                    break
+        return report
+
     async def acquire_lease(self, name: str, holder: str, ttl: timedelta) -> bool:
         milliseconds = check_lease(name, holder, ttl)
-        with self._raising(f"acquire lease {name!r}"):
+        with self._raising("acquire_lease", f"acquire lease {name!r}") as watch:
             lanes = await self._lifecycle.opened()
-            results = await lanes.leasing.call(self._acquisitions, {name: (holder, milliseconds)})
-        acquired: bool = results[name]
+            values = {name: (holder, milliseconds)}
+            results = await lanes.leasing.call(self._acquisitions, values, watch=watch)
+            acquired: bool = results[name]
+            if not acquired:
+                watch.came_to("lost")
         return acquired
 
     async def release_lease(self, name: str, holder: str) -> None:
         check_lease(name, holder)
-        with self._raising(f"release lease {name!r}"):
+        with self._raising("release_lease", f"release lease {name!r}") as watch:
             lanes = await self._lifecycle.opened()
-            await lanes.leasing.call(self._releases, {name: holder})
+            await lanes.leasing.call(self._releases, {name: holder}, watch=watch)
 
     async def ready(self) -> None:
         """Connect, create and migrate what is needed, and see that the backend answers.
@@ -271,61 +298,9 @@ class BaseSessionStorage(GroupedCalls):
             SessionStorageError: If that fails, with the driver's error as the cause, whatever
                 ``on_error`` says.
         """
-        with self._raising("get ready"):
+        with self._raising("ready", "get ready") as watch:
             lanes = await self._lifecycle.opened()
-            await lanes.pinging.call(self._pings, {"": None})
+            await lanes.pinging.call(self._pings, {"": None}, watch=watch)
 
     async def disconnect(self) -> None:
         await self._lifecycle.closed()
-
-    async def _close_quietly(self, seconds: float) -> None:
-        # Nobody can act on a failure to close, and it must not hide the error that led here.
-        limit = asyncio.timeout(seconds)
-        try:
-            async with limit:
-                await self._close()
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            failure: Exception = error
-        except self._failures as error:
-            failure = error
-        else:
-            return
-        if limit.expired():
-            self._abandon()
-        else:
-            self._logger.warning("%s", self._failure("close the storage cleanly", failure))
-
-    @contextmanager
-    def _raising(self, doing: str) -> Iterator[None]:
-        """Raise failures, whatever ``on_error`` says."""
-        try:
-            yield
-        except self._failures as error:
-            failure = error
-        else:
-            return
-        raise self._failure(doing, failure) from cause_of(failure)
-
-    def _fail(self, doing: str, error: Exception) -> None:
-        failure = self._failure(doing, error)
-        if self._on_error == "raise" or are_failures_raised():
-            raise failure from cause_of(error)
-        self._logger.error("%s", failure)
-
-    def _failure(self, doing: str, error: Exception) -> SessionStorageError:
-        hide_locals(error)
-        if isinstance(error, SessionStorageError):
-            return own_copy(error)
-        if isinstance(error, OutOfTimeError):
-            return SessionStorageUnavailableError(
-                f"{self.backend}: could not {doing}: no answer within {self._seconds:g} s"
-            )
-        self._scrub(error)
-        kind = (
-            SessionStorageError
-            if self._verdict_of(error) is Verdict.DATA
-            else SessionStorageUnavailableError
-        )
-        return kind(f"{self.backend}: could not {doing}: {self._describe(error)}")

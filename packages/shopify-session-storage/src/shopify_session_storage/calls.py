@@ -45,6 +45,7 @@ class GroupedCalls(AdapterHooks):
         self._acquisitions = Kind(self._send_acquisition, alone=True)
         self._releases = Kind(self._send_release, alone=True)
         self._scans = Kind(self._send_scan, alone=True)
+        self._drops = Kind(self._send_drop, alone=True)
         self._pings = Kind(self._send_pings)
         self._lanes: Lanes
 
@@ -135,6 +136,11 @@ class GroupedCalls(AdapterHooks):
         ((after, batch),) = group.values.values()
         page = await attempt(self, group, lambda _: self._scan(after, batch), None)
         return dict.fromkeys(group.values, page)
+
+    async def _send_drop(self, group: Group) -> Mapping[str, str | None]:
+        ((after, batch),) = group.values.values()
+        rest = await attempt(self, group, lambda _: self._drop_dangling(after, batch), None)
+        return dict.fromkeys(group.values, rest)
 
     async def _send_pings(self, group: Group) -> Mapping[str, None]:
         await attempt(self, group, lambda _: self._ping(), None)

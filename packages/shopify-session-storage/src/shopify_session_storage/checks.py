@@ -52,6 +52,15 @@ def check_session_id(id: str) -> None:
         raise InvalidSessionError(f"id {id!r} is reserved")
 
 
+def is_session_id(name: str) -> bool:
+    """Tell whether *name* can be a session's id, as :func:`check_session_id` has it."""
+    try:
+        check_session_id(name)
+    except ValueError:
+        return False
+    return True
+
+
 def check_session_ids(ids: Iterable[str]) -> list[str]:
     """Check ids as :func:`check_session_id` does and return them without duplicates.
 

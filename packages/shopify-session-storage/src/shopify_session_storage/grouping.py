@@ -21,6 +21,7 @@ from contextvars import Context
 from functools import partial
 from typing import Any, Final
 
+from shopify_session_storage.events import NOBODYS, Watch, is_watched
 from shopify_session_storage.failures import OutOfTimeError, Verdict
 from shopify_session_storage.groups import Call, Group, Kind
 
@@ -78,7 +79,9 @@ class Lane:
         self._sweeper: asyncio.TimerHandle | None = None
         self._drained: asyncio.Future[None] | None = None
 
-    async def call(self, kind: Kind, values: dict[str, Any], size: int = 0) -> Mapping[str, Any]:
+    async def call(
+        self, kind: Kind, values: dict[str, Any], size: int = 0, *, watch: Watch = NOBODYS
+    ) -> Mapping[str, Any]:
         """Do what *kind* does for *values*, alone or together with other calls.
 
         Cancelling a read that goes alone cancels its work; a call that waits is not sent; one
@@ -97,11 +100,12 @@ class Lane:
             group = Group(values, now, deadline)
             group.works_in(_current_task(loop))
             self._under_way.add(group)
+            watch.group_size = 1
             try:
                 return await kind.send(group)
             finally:
                 self._leave(group)
-        call = Call(kind, values, size, deadline, loop.create_future())
+        call = Call(kind, values, size, deadline, loop.create_future(), watch)
         if lone and self._keys.isdisjoint(values):
             self._launch(loop, Group(values, now, deadline, (call,)))
         else:
@@ -127,6 +131,9 @@ class Lane:
         """Send a group, in a context of its own: it works for several callers and shows none."""
         self._under_way.add(group)
         self._repeated += group.is_repeated
+        if is_watched():
+            for call in group.calls:
+                call.watch.group_size = len(group.calls)
         if self._writes:
             self._keys.update(group.values)
         task = Context().run(loop.create_task, self._run(group))

@@ -5,6 +5,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from shopify_session_storage.events import Watch
+
 
 class Group:
     """Calls that are under way together.
@@ -82,7 +84,9 @@ class Kind:
 class Call:
     """One call: who waits for it, for how long, and what became of it so far."""
 
-    __slots__ = ("alone", "conflict", "conflicts", "deadline", "future", "kind", "size", "values")
+    __slots__ = (
+        "alone", "conflict", "conflicts", "deadline", "future", "kind", "size", "values", "watch",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -91,12 +95,14 @@ class Call:
         size: int,
         deadline: float,
         future: asyncio.Future[Any],
+        watch: Watch,
     ) -> None:
         self.kind = kind
         self.values = values
         self.size = size
         self.deadline = deadline
         self.future = future
+        self.watch = watch
         self.alone = kind.alone
         self.conflicts = 0
         self.conflict: Exception | None = None

@@ -103,6 +103,16 @@ class AdapterHooks(SessionStorage):
         """
         raise NotImplementedError(f"{type(self).__name__} cannot be walked through")
 
+    async def _drop_dangling(self, after: str | None, batch: int) -> str | None:
+        """Drop what indexes of the adapter's own have of sessions that are not there.
+
+        The default has none. Called by ``purge_expired()``, from None on until it returns None.
+
+        Returns:
+            Where to go on, after some work of about *batch* keys; None at the end.
+        """
+        return None
+
     async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
         """Take or renew a lease, and tell whether *holder* has it.
 

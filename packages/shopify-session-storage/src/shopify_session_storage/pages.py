@@ -1,8 +1,13 @@
 """Walking through a storage: what a page is, and what may be asked for."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from shopify_session_storage.errors import CorruptSessionError
 from shopify_session_storage.session import Session
+
+_Stored = TypeVar("_Stored")
 
 MAX_BATCH = 10_000
 """How many sessions a page may be asked to have."""
@@ -37,3 +42,28 @@ def check_scan(after: str | None, batch: int) -> None:
         raise TypeError(f"batch must be an int, not {type(batch).__name__}")
     if not 1 <= batch <= MAX_BATCH:
         raise ValueError(f"batch must lie between 1 and {MAX_BATCH}")
+
+
+def page_of(
+    read: Callable[[_Stored, str], Session | None],
+    stored: Iterable[tuple[str, _Stored]],
+    after: str | None,
+) -> SessionPage:
+    """Make a page of what is stored.
+
+    Args:
+        read: Reads what is stored under an id; None if that is no session at all, but somebody
+            else's.
+        stored: Each id, and what is stored under it.
+        after: Where the next page begins.
+    """
+    page = SessionPage(after=after)
+    for id, one in stored:
+        try:
+            session = read(one, id)
+        except CorruptSessionError:
+            page.corrupt.append(id)
+        else:
+            if session is not None:
+                page.sessions.append(session)
+    return page

@@ -25,24 +25,55 @@ class PurgeReport:
     deleted: int = 0
 
 
-def is_dead(session: Session, before: datetime, *, offline: bool) -> bool:
-    """Tell whether nobody can do anything with a session any more, since *before*.
+def end_of(session: Session) -> datetime | None:
+    """Return from when on nobody can do anything with a session any more; None for never.
 
-    An online session is dead when it has expired. An offline one is when its access token and its
-    refresh token have both expired, or if it expires and has no refresh token; but only if
-    *offline* says so, because many apps take the row as a sign that they are installed. What does
-    not expire, and a refresh token without a known end, are never dead.
+    That is when both its access token and its refresh token have expired. What does not expire,
+    and a refresh token without a known end, never end.
     """
-    if session.expires is None or session.expires >= before:
-        return False
-    if session.is_online:
-        return True
-    if not offline:
-        return False
-    if session.refresh_token is None:
-        return True
+    if session.expires is None or session.refresh_token is None:
+        return session.expires
     ends = session.refresh_token_expires
-    return ends is not None and ends < before
+    return None if ends is None else max(session.expires, ends)
+
+
+def is_dead(session: Session, before: datetime, *, offline: bool) -> bool:
+    """Tell whether a session has come to its end before *before*.
+
+    An offline one counts only if *offline* says so, because many apps take the row as a sign that
+    they are installed.
+    """
+    end = end_of(session)
+    return end is not None and end < before and (session.is_online or offline)
+
+
+def check_grace(expire_dead: timedelta | None) -> None:
+    """Check the option ``expire_dead`` of the adapters whose backends delete by themselves.
+
+    Raises:
+        TypeError: If it is neither a timedelta nor None.
+        ValueError: If it is not positive.
+    """
+    if expire_dead is None:
+        return
+    if not isinstance(expire_dead, timedelta):
+        raise TypeError(f"expire_dead must be a timedelta, not {type(expire_dead).__name__}")
+    if expire_dead <= timedelta(0):
+        raise ValueError("expire_dead must be positive")
+
+
+def expiry_of(session: Session, expire_dead: timedelta | None) -> datetime | None:
+    """Return when the backend is to delete a session that is stored now; None for never.
+
+    That is *expire_dead* after its end, or after now, if that is later: what is stored can be
+    loaded.
+    """
+    if expire_dead is None or (end := end_of(session)) is None:
+        return None
+    try:
+        return max(end, datetime.now(UTC)) + expire_dead
+    except OverflowError:  # after the year 9999
+        return None
 
 
 async def purge_expired(

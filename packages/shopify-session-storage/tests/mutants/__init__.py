@@ -18,6 +18,8 @@ from . import (
     many_at_once,
     outages,
     own_objects,
+    purging,
+    scanning,
     storing_again,
     what_comes_back,
 )
@@ -54,6 +56,8 @@ _ROOMS = (
     conditional_writes,
     conditional_deletes,
     leases,
+    scanning,
+    purging,
     lifecycle,
     loops_and_processes,
     failures,

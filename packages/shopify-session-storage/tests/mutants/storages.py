@@ -17,6 +17,7 @@ from shopify_session_storage.checks import (
     check_session_ids,
     check_shop,
 )
+from shopify_session_storage.pages import SessionPage, check_scan
 from shopify_session_storage.stored import copy_session, has_same_tokens, stored_session
 
 MUTEX = threading.Lock()
@@ -102,6 +103,24 @@ class DictStorage(SessionStorage):
     async def release_lease(self, name, holder):
         check_lease(name, holder)
         await self.insist("release a lease", self.release, (name, holder))
+
+    def scan_sessions(self, *, after=None, batch=500):
+        check_scan(after, batch)
+        return self.pages(after, batch)
+
+    async def pages(self, after, batch):
+        while True:
+            page = await self.insist("walk", self.page, (after, batch))
+            after = page.after
+            yield page
+            if after is None:
+                return
+
+    async def page(self, place):
+        after, batch = place
+        ids = sorted(id for id in self.backend.rows if after is None or id > after)[:batch]
+        sessions = [self.read(self.backend.rows[id]) for id in ids]
+        return SessionPage(sessions, after=ids[-1] if len(ids) == batch else None)
 
     async def ready(self):
         await self.insist("get ready", self.ping, None)
@@ -271,3 +290,4 @@ class FiveMethodsStorage(DictStorage):
     compare_and_delete = SessionStorage.compare_and_delete
     acquire_lease = SessionStorage.acquire_lease
     release_lease = SessionStorage.release_lease
+    scan_sessions = SessionStorage.scan_sessions

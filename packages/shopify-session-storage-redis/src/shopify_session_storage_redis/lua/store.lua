@@ -1,16 +1,17 @@
 -- Store sessions, and list each under its shop.
 -- KEYS: the sessions' keys, then the key of the shop's list of each.
--- ARGV: the prefix with its underscore; then for each session its text, and its key as JSON.
+-- ARGV: the prefix with its underscore; then for each session its text, its key as JSON, and when
+-- it is to be deleted, in milliseconds since the epoch, or '' for never.
 -- Returns nothing, or what is in the way and where; then nothing has been written.
 local prefix, count = ARGV[1], #KEYS / 2
 local stored, written = {}, {}
 for i = 1, count do
   stored[KEYS[i]] = true
-  written[2 * i - 1], written[2 * i] = KEYS[i], ARGV[2 * i]
+  written[2 * i - 1], written[2 * i] = KEYS[i], ARGV[3 * i - 1]
 end
 local texts = redis.call('MGET', unpack(KEYS, 1, count))
 for i = 1, count do
-  local key, list_key, token = KEYS[i], KEYS[count + i], ARGV[2 * i + 1]
+  local key, list_key, token = KEYS[i], KEYS[count + i], ARGV[3 * i]
   local kind, text = 'none', texts[i]
   if text then
     kind = kind_of(text)
@@ -33,5 +34,10 @@ for i = 1, count do
   add(list, key, token)
 end
 redis.call('MSET', unpack(written))
+for i = 1, count do
+  if ARGV[3 * i + 1] ~= '' then
+    redis.call('PEXPIREAT', KEYS[i], ARGV[3 * i + 1])
+  end
+end
 write_lists()
 return nil

@@ -26,6 +26,7 @@ from shopify_session_storage.access_tokens.errors import (
 from shopify_session_storage.access_tokens.fence import Era, Fence, Uninstalled, UninstalledBefore
 from shopify_session_storage.access_tokens.lease import Lease, Leases, Superseded
 from shopify_session_storage.access_tokens.sessions import Sessions, persist
+from shopify_session_storage.access_tokens.telling import Telling, telling
 from shopify_session_storage.errors import CorruptSessionError
 from shopify_session_storage.session import Session
 from shopify_session_storage.stored import has_same_tokens
@@ -75,9 +76,11 @@ class Exchanger:
                         subject = current or Session(
                             id=id, shop=shop, state="", is_online=mode == "online"
                         )
-                        new = await self._ask(lease, subject, mode, verified)
-                        if await self._store(new, current, readable, lease, era):
-                            return new
+                        with telling("exchange", subject) as one:
+                            new = await self._ask(lease, subject, mode, verified, one)
+                            if await self._store(new, current, readable, lease, era):
+                                return new
+                            one.lost()
                         outrun = True
                     except Superseded:
                         # By whoever has had the lease since: another exchange, or an uninstall.
@@ -91,10 +94,13 @@ class Exchanger:
             and not self._sessions.due(session, refused)
         )
 
-    async def _ask(self, lease: Lease, subject: Session, mode: str, verified: object) -> Session:
-        new = await self._asking.ask(
-            lease, subject, lambda: self._endpoint.exchange(subject.shop, mode, verified)
-        )
+    async def _ask(
+        self, lease: Lease, subject: Session, mode: str, verified: object, one: Telling
+    ) -> Session:
+        async def exchange() -> Session:
+            return await one.asking(self._endpoint.exchange(subject.shop, mode, verified))
+
+        new = await self._asking.ask(lease, subject, exchange)
         if new.id != subject.id:
             raise MalformedTokenResponse(
                 "the access token is another user's", shop=new.shop, fields=("associated_user",)

@@ -32,6 +32,7 @@ from shopify_session_storage.access_tokens.errors import (
 )
 from shopify_session_storage.access_tokens.lease import Lease, Leases, Superseded, pauses
 from shopify_session_storage.access_tokens.sessions import Sessions, persist, usable
+from shopify_session_storage.access_tokens.telling import Telling, telling
 from shopify_session_storage.session import Session
 from shopify_session_storage.stored import has_same_tokens
 
@@ -112,16 +113,26 @@ class Refresher:
         if current is None or not self._sessions.due(current, refused):
             return current
         self._asking.check(current)
+        with telling("refresh", current) as one:
+            return await self._ask_and_commit(lease, hand, current, one)
+
+    async def _ask_and_commit(
+        self, lease: Lease, hand: _InHand, current: Session, one: Telling
+    ) -> Session | None:
         status: int | None = None
         new: Session | None
+
+        async def renew() -> Session:
+            return await one.asking(self._endpoint.renew(current))
+
         try:
-            new = await self._asking.ask(lease, current, lambda: self._endpoint.renew(current))
+            new = await self._asking.ask(lease, current, renew)
         except RefreshTokenRejected as rejected:
             status = rejected.status
             new = hand.to_store(current)
         if new is not None:
             hand.put(new, current)
-            return await self._commit(new, current, lease)
+            return await self._commit(new, current, lease, one)
         # It proves nothing until the store has been read again.
         for pause in (0, _GRACE):
             await asyncio.sleep(pause)
@@ -148,8 +159,17 @@ class Refresher:
         if current is None or current.expires is not None:
             return None
         self._asking.check_not_rejected(current)
+        with telling("refresh", current) as one:
+            return await self._ask_to_migrate(lease, hand, current, one)
+
+    async def _ask_to_migrate(
+        self, lease: Lease, hand: _InHand, current: Session, one: Telling
+    ) -> Session | None:
+        async def migrate() -> Session:
+            return await one.asking(self._endpoint.migrate(current))
+
         try:
-            new = await self._asking.ask(lease, current, lambda: self._endpoint.migrate(current))
+            new = await self._asking.ask(lease, current, migrate)
         except ReauthorizationRequired:
             in_hand = hand.to_store(current)
             if in_hand is None:
@@ -157,9 +177,11 @@ class Refresher:
                 raise
             new = in_hand
         hand.put(new, current)
-        return await self._commit(new, current, lease)
+        return await self._commit(new, current, lease, one)
 
-    async def _commit(self, new: Session, current: Session, lease: Lease) -> Session | None:
+    async def _commit(
+        self, new: Session, current: Session, lease: Lease, one: Telling
+    ) -> Session | None:
         """Store *new* in place of *current*, or return the newer one that won.
 
         Until it is stored, nobody gets it: as long as the new refresh token was never used,
@@ -176,6 +198,7 @@ class Refresher:
             # A write whose answer was lost may have taken place all the same.
             if not has_same_tokens(stored, new):
                 if stored is None or usable(stored):
+                    one.lost()
                     return stored
                 raise Superseded
         self._asking.forget(new.id)

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import suppress
 from datetime import timedelta
 
+from shopify_session_storage.access_tokens.arguments import check_scopes, lacks_scopes
 from shopify_session_storage.access_tokens.asking import Asking
 from shopify_session_storage.access_tokens.conversion import field, is_client_credentials
 from shopify_session_storage.access_tokens.errors import (
@@ -16,8 +17,10 @@ from shopify_session_storage.access_tokens.fence import Uninstalled
 from shopify_session_storage.access_tokens.flights import Flights
 from shopify_session_storage.access_tokens.refresh import Refresher
 from shopify_session_storage.access_tokens.sessions import Sessions, usable
+from shopify_session_storage.access_tokens.telling import tell_stale
 from shopify_session_storage.errors import CorruptSessionError, SessionStorageError
 from shopify_session_storage.ids import offline_session_id
+from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.session import Session
 
 _ROUNDS = 3
@@ -57,7 +60,10 @@ class Serving:
         if session is None or not self._sessions.due(session):
             return session
         if usable(session):
-            return await self._beside(session)
+            served = await self._beside(session)
+            if served is session:
+                tell_stale(session)
+            return served
         if not _renewable(session):
             raise ReauthorizationRequired(
                 "the access token has expired and has no refresh token", shop=session.shop
@@ -86,8 +92,45 @@ class Serving:
             raise
         raise TokenRefreshUnavailable("the access token keeps changing", shop=session.shop)
 
-    async def without_id_token(
-        self, id: str, refused: str | None, has_id_token: bool
+    async def worth(
+        self,
+        id: str,
+        domain: str,
+        mode: str,
+        verified: object,
+        refused: str | None,
+        wanted: AuthScopes,
+    ) -> Session:
+        """Return what is stored under *id* and will do, or else what the ID token is worth.
+
+        Args:
+            id: Whose session it is.
+            domain: The shop's.
+            mode: ``"offline"`` or ``"online"``.
+            verified: The result of ``verify_app_home_req()`` or one of its kin.
+            refused: An access token that will not do, because Shopify has refused it.
+            wanted: What it has to be good for.
+        """
+        has_id_token = field(verified, "id_token") is not None
+        fresh = refused is not None or bool(wanted)
+        while True:
+            session = await self._without_id_token(id, refused, has_id_token, fresh=fresh)
+            fresh = True
+            if session is not None and has_id_token and lacks_scopes(session, wanted):
+                refused, session = session.access_token, None
+            if session is None and not has_id_token:
+                raise ReauthorizationRequired(
+                    "there is no valid access token, and the request has no ID token",
+                    shop=domain,
+                    response=field(verified, "invalid_token_response"),
+                )
+            session = session or await self._exchanged(id, domain, mode, verified, refused)
+            if session is not None:
+                check_scopes(session, wanted)
+                return session
+
+    async def _without_id_token(
+        self, id: str, refused: str | None, has_id_token: bool, *, fresh: bool
     ) -> Session | None:
         """Return what is stored under *id* and valid, or None if it takes an ID token.
 
@@ -95,9 +138,10 @@ class Serving:
             id: Whose session it is.
             refused: An access token that will not do, because Shopify has refused it.
             has_id_token: Whether there is one.
+            fresh: Whether it must be what is stored now, rather than what a cache knows.
         """
         try:
-            session = await self._sessions.read(id)
+            session = await self._sessions.read(id, fresh=fresh)
         except CorruptSessionError:
             if not has_id_token:
                 raise
@@ -111,7 +155,7 @@ class Serving:
         except ReauthorizationRequired:
             return None
 
-    async def exchanged(
+    async def _exchanged(
         self, id: str, domain: str, mode: str, verified: object, refused: str | None
     ) -> Session | None:
         """Return what the ID token of *verified* is worth; None to look again at what is stored."""

@@ -15,6 +15,7 @@ from shopify_session_storage.access_tokens.conversion import (
 from shopify_session_storage.access_tokens.lease import pauses
 from shopify_session_storage.access_tokens.lifetimes import Lifetimes
 from shopify_session_storage.access_tokens.tokens import AccessToken
+from shopify_session_storage.caching import fresh_reads
 from shopify_session_storage.errors import SessionStorageUnavailableError
 from shopify_session_storage.failures import failures_raised
 from shopify_session_storage.session import Session
@@ -55,13 +56,23 @@ class Sessions:
 
     async def load(self, id: str) -> Session | None:
         """Return what is stored, also an authorization that was never finished."""
+        with fresh_reads():
+            return await self._load(id)
+
+    async def read(self, id: str, *, fresh: bool = True) -> Session | None:
+        """Return what is stored with an access token.
+
+        Args:
+            id: Its id.
+            fresh: Whether it must be what is stored now. If not, what a cache knows is as good:
+                a token that works for a while yet.
+        """
+        session = await (self.load(id) if fresh else self._load(id))
+        return session if session is not None and session.access_token else None
+
+    async def _load(self, id: str) -> Session | None:
         with failures_raised():  # an outage must not look as if nothing were stored
             return await self.storage.load_session(id)
-
-    async def read(self, id: str) -> Session | None:
-        """Return what is stored with an access token."""
-        session = await self.load(id)
-        return session if session is not None and session.access_token else None
 
     async def find(self, domain: str) -> list[Session]:
         """Return all sessions of a shop."""

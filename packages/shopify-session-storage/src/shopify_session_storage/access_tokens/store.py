@@ -11,14 +11,12 @@ from shopify_session_storage.access_tokens.arguments import (
     check_scopes,
     check_verified,
     field,
-    lacks_scopes,
     session_id,
     shop_domain,
 )
 from shopify_session_storage.access_tokens.asking import Asking
 from shopify_session_storage.access_tokens.calls import Endpoint
 from shopify_session_storage.access_tokens.conversion import access_token_from_session
-from shopify_session_storage.access_tokens.errors import ReauthorizationRequired
 from shopify_session_storage.access_tokens.exchange import Exchanger
 from shopify_session_storage.access_tokens.fence import Fence
 from shopify_session_storage.access_tokens.flights import Flights
@@ -28,6 +26,7 @@ from shopify_session_storage.access_tokens.refresh import Refresher
 from shopify_session_storage.access_tokens.save import save
 from shopify_session_storage.access_tokens.serving import Serving
 from shopify_session_storage.access_tokens.sessions import Sessions, secret_of
+from shopify_session_storage.access_tokens.telling import telling_reauthorization
 from shopify_session_storage.access_tokens.tokens import AccessToken
 from shopify_session_storage.access_tokens.uninstall import uninstall
 from shopify_session_storage.errors import (
@@ -166,7 +165,8 @@ class AccessTokenStore(AllShops):
         Raises:
             ValueError: If *shop* names no shop, or *user_id* does not fit *mode*.
         """
-        session = await self._sessions.read(session_id(shop_domain(shop), mode, user_id))
+        id = session_id(shop_domain(shop), mode, user_id)
+        session = await self._sessions.read(id, fresh=False)
         return None if session is None else access_token_from_session(session)
 
     @hides_locals
@@ -273,15 +273,16 @@ class AccessTokenStore(AllShops):
         id = session_id(shop_domain(shop), mode, user_id)
         secret = None if refused is None else secret_of(refused)
         wanted = AuthScopes(scopes)
-        session = await self._sessions.read(id)
-        if secret is not None and session is not None and session.access_token == secret:
-            session = await self._serving.replaced(session)
-        else:
-            session = await self._serving.valid(session)
-        if session is None:
-            return None
-        check_scopes(session, wanted)
-        return access_token_from_session(session)
+        with telling_reauthorization(mode):
+            session = await self._sessions.read(id, fresh=secret is not None or bool(wanted))
+            if secret is not None and session is not None and session.access_token == secret:
+                session = await self._serving.replaced(session)
+            else:
+                session = await self._serving.valid(session)
+            if session is None:
+                return None
+            check_scopes(session, wanted)
+            return access_token_from_session(session)
 
     @hides_locals
     async def get_or_exchange(
@@ -324,18 +325,7 @@ class AccessTokenStore(AllShops):
         domain = shop_domain(field(verified, "shop"))
         id = session_id(domain, mode, field(verified, "user_id") if mode == "online" else None)
         secret = None if refused is None else secret_of(refused)
-        has_id_token = field(verified, "id_token") is not None
-        while True:
-            session = await self._serving.without_id_token(id, secret, has_id_token)
-            if session is not None and has_id_token and lacks_scopes(session, wanted):
-                secret, session = session.access_token, None
-            if session is None and not has_id_token:
-                raise ReauthorizationRequired(
-                    "there is no valid access token, and the request has no ID token",
-                    shop=domain,
-                    response=field(verified, "invalid_token_response"),
-                )
-            session = session or await self._serving.exchanged(id, domain, mode, verified, secret)
-            if session is not None:
-                check_scopes(session, wanted)
-                return access_token_from_session(session)
+        with telling_reauthorization(mode):
+            return access_token_from_session(
+                await self._serving.worth(id, domain, mode, verified, secret, wanted)
+            )

@@ -77,7 +77,7 @@ class SqlTables(ForeignTables):
         Raises:
             SessionStorageError: If the database cannot be reached.
         """
-        with self._raising("look at the tables"):
+        with self._raising("migration_sql", "look at the tables"):
             if self._lifecycle.is_opening():
                 await self._lifecycle.opened()
                 async with self._connection() as connection:

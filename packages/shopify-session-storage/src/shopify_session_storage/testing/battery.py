@@ -62,8 +62,8 @@ async def battery_of_tests(
     Returns:
         The names of the cases that passed and of those that could not run. There is a warning,
         too, for those that lack an argument; but not for those that a storage cannot run because
-        its conditional writes or leases are not the backend's, as it says itself, or because of
-        *lacks*.
+        its conditional writes or leases are not the backend's or it cannot be walked through, as
+        it says itself, or because of *lacks*.
 
     Raises:
         ExceptionGroup: If cases failed, with one error for each, which names the case and the

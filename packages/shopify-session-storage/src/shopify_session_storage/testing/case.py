@@ -15,6 +15,7 @@ Need = Literal[
     "processes",
     "conditional_writes",
     "leases",
+    "scanning",
 ]
 
 
@@ -28,8 +29,8 @@ class Case:
         run: Raises an AssertionError if the promise is broken.
         needs: What it cannot run without: a factory for further storages, one for storages that
             fail, a backend that can be taken away, a storage that is not bound to its event loop,
-            one whose sessions other processes see, or one whose conditional writes or leases are
-            those of the backend.
+            one whose sessions other processes see, one whose conditional writes or leases are
+            those of the backend, or one that can be walked through.
     """
 
     name: str

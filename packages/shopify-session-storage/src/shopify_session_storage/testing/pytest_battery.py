@@ -35,7 +35,8 @@ class SessionStorageBattery:
             without a backend that could fail, ``"breakable"`` for one whose backend cannot go
             away, ``"another_loop"`` for one on a client that the user passed in and that is bound
             to its event loop, ``"processes"`` for one whose sessions no other process sees,
-            ``"conditional_writes"`` and ``"leases"`` for one that does these in its process.
+            ``"conditional_writes"`` and ``"leases"`` for one that does these in its process,
+            ``"scanning"`` for one that cannot be walked through.
         layout_allows: What the storage cannot hold, since its table is another program's. No case
             is left out for it.
     """

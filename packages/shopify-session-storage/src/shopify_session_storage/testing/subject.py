@@ -109,6 +109,7 @@ class Subject:
             "processes": getattr(os, "fork", None),
             "conditional_writes": self.storage.conditional_writes == "backend" or None,
             "leases": self.storage.leases == "backend" or None,
+            "scanning": _can_be_walked_through(self.storage) or None,
         }
         for need in case.needs:
             if need not in there or there[need] is not None:
@@ -117,6 +118,8 @@ class Subject:
                 return Missing(f"no {_ARGUMENTS[need]} was given", may_be_given=True)
             if need == "processes":
                 return Missing("this platform does not fork", may_be_given=False)
+            if need == "scanning":
+                return Missing("the storage cannot be walked through", may_be_given=False)
             return Missing(f"{need} are not the backend's", may_be_given=False)
         return None
 
@@ -224,6 +227,24 @@ class Subject:
             else:
                 return found
 
+    async def scans(self, sessions: Iterable[Session], *, batch: int = 500) -> None:
+        """Walk through the storage, and compare what is seen of these sessions."""
+        expected = {session.id: session for session in sessions}
+        deadline = time.monotonic() + self._eventual_seconds
+        while True:
+            seen: set[str] = set()
+            async for page in self.storage.scan_sessions(batch=batch):
+                same([id for id in page.corrupt if id in expected], [], "what cannot be read")
+                for session in page.sessions:
+                    if session.id in expected:
+                        seen.add(session.id)
+                        equal(session, expected[session.id], f"scan_sessions(batch={batch})")
+            missed = sorted(set(expected) - seen)
+            if not missed or time.monotonic() >= deadline:
+                same(missed, [], f"what scan_sessions(batch={batch}) has not seen")
+                return
+            await asyncio.sleep(0.05)
+
     async def run(self, case: Case) -> None:
         """Run a case and clean up after it. A failure has the case's name and promise as a note."""
         try:
@@ -249,6 +270,14 @@ class Subject:
         finally:
             for storage in self._owned:
                 await storage.disconnect()
+
+
+def _can_be_walked_through(storage: SessionStorage) -> bool:
+    try:
+        storage.scan_sessions()
+    except NotImplementedError:
+        return False
+    return True
 
 
 async def made_by(factory: StorageFactory) -> SessionStorage:

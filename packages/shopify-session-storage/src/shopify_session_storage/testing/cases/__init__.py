@@ -20,6 +20,8 @@ from shopify_session_storage.testing.cases import (
     many_at_once,
     outages,
     own_objects,
+    purging,
+    scanning,
     storing_again,
     what_comes_back,
 )
@@ -37,6 +39,8 @@ _ROOMS = (
     conditional_writes,
     conditional_deletes,
     leases,
+    scanning,
+    purging,
     lifecycle,
     loops_and_processes,
     failures,

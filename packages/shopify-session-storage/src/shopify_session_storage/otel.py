@@ -1,0 +1,64 @@
+"""OpenTelemetry metrics of storages and access tokens; needs the extra ``[otel]``."""
+
+from collections.abc import Callable
+from typing import Final
+
+from opentelemetry.metrics import MeterProvider, get_meter_provider
+
+from shopify_session_storage.events import Event, StorageCall, subscribe
+
+# The names that OpenTelemetry's semantic conventions have for the backends (1.33, db.system.name).
+_SYSTEMS: Final = {
+    "dynamodb": "aws.dynamodb",
+    "mongodb": "mongodb",
+    "mysql": "mysql",
+    "postgresql": "postgresql",
+    "redis": "redis",
+    "sqlite": "sqlite",
+}
+
+
+def instrument(meter_provider: MeterProvider | None = None) -> Callable[[], None]:
+    """Record metrics of every storage and access token in this process.
+
+    - ``db.client.operation.duration``, a histogram in seconds, with ``db.system.name``,
+      ``db.operation.name``, ``error.type`` if it failed, and ``shopify.outcome``.
+    - ``shopify.session_storage.group.size``, a histogram of how many calls travelled together,
+      with the first two of these attributes.
+    - ``shopify.access_token.events``, a counter with ``shopify.event`` (see :class:`TokenEvent`)
+      and ``shopify.access_mode``. No metric has a shop: there are too many of them.
+
+    Args:
+        meter_provider: Where the metrics go; None for OpenTelemetry's global one.
+
+    Returns:
+        A function that ends it.
+    """
+    meter = (meter_provider or get_meter_provider()).get_meter("shopify_session_storage")
+    durations = meter.create_histogram(
+        "db.client.operation.duration", "s", "Duration of database client operations."
+    )
+    sizes = meter.create_histogram(
+        "shopify.session_storage.group.size", "{call}", "How many calls travelled together."
+    )
+    tokens = meter.create_counter(
+        "shopify.access_token.events", "{event}", "What happened to access tokens."
+    )
+
+    def record(event: Event) -> None:
+        if isinstance(event, StorageCall):
+            attributes = {
+                "db.system.name": _SYSTEMS.get(event.backend, event.backend),
+                "db.operation.name": event.operation,
+            }
+            if event.group_size:
+                sizes.record(event.group_size, attributes)
+            attributes["shopify.outcome"] = event.outcome
+            if event.error is not None:
+                attributes["error.type"] = event.error
+            durations.record(event.seconds, attributes)
+        else:
+            attributes = {"shopify.event": event.name, "shopify.access_mode": event.mode}
+            tokens.add(1, attributes)
+
+    return subscribe(record)
