@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from shopify_session_storage.session import Session
+from shopify_session_storage.session import OnlineAccessInfo, Session
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ def unknown_is_false(*flags: str) -> Difference:
     """
 
     def kept(session: Session) -> Session:
-        info = session.online_access_info
-        if not session.is_online or info is None:
+        if not session.is_online:
             return session
+        info = session.online_access_info or OnlineAccessInfo()  # which is what comes back
         user = info.associated_user
         unknown: dict[str, Any] = {name: False for name in flags if getattr(user, name) is None}
         return replace(

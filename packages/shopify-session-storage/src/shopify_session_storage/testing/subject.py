@@ -229,7 +229,7 @@ class Subject:
 
     async def scans(self, sessions: Iterable[Session], *, batch: int = 500) -> None:
         """Walk through the storage, and compare what is seen of these sessions."""
-        expected = {session.id: session for session in sessions}
+        expected = {session.id: self.kept(session) for session in sessions}
         deadline = time.monotonic() + self._eventual_seconds
         while True:
             seen: set[str] = set()

@@ -21,7 +21,7 @@ def read_date(value: Any) -> datetime | None:
         return _in_utc(value)
     if value is None or value == "":
         return None
-    if isinstance(value, str) and not value.lstrip("-").isdigit():
+    if isinstance(value, str) and (value[4:5] == "-" or not value.lstrip("-").isdigit()):
         try:
             return _in_utc(datetime.fromisoformat(value))
         except (ValueError, OverflowError):
