@@ -1,6 +1,7 @@
 """The two sides, and the matrix of what has been shown."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -87,9 +88,18 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     _passed[report.nodeid] = _passed.get(report.nodeid, True) and report.passed
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Note what the tests show that a worker of pytest-xdist has collected."""
+    _statements.update(node.workeroutput.get("statements", {}))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the matrix, or check that the README has it; if all its tests ran."""
+    if hasattr(session.config, "workeroutput"):  # it sees some of the tests
+        session.config.workeroutput["statements"] = _statements
+        return
     if not _statements or not _statements.keys() <= _passed.keys():
         return
     shown: dict[tuple[str, str], bool] = {}

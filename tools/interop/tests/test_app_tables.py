@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from interop.app_tables import APP_TABLES, app_table
-from interop.differences import FINDING_25, arrives
+from interop.differences import FINDING_25
 from interop.peer import PeerError
 from shopify_app import ShopifyApp
 from shopify_session_storage import SessionStorageError
@@ -17,8 +17,8 @@ from shopify_session_storage.access_tokens import AccessTokenStore
 from shopify_session_storage.testing.sessions import offline_session, online_session, unique
 from shopify_session_storage.testing.shopify import FakeShopify
 
-from .drawing import drawn, until
-from .reading import found_ids, sides
+from .many import all_there_and_gone
+from .reading import found_ids
 
 pytestmark = pytest.mark.asyncio
 
@@ -47,43 +47,6 @@ def known_flag(session):
         return session
     user = replace(info.associated_user, account_owner=False)
     return replace(session, online_access_info=replace(info, associated_user=user))
-
-
-async def all_there_and_gone(backend, writer, javascript, python, times, change=lambda one: one):
-    """Sessions of one side are loaded by the other; what that deletes is gone for both."""
-    writing, reading = sides(writer, javascript, python)
-    stored = [until(backend.latest, session) for session in drawn(times)]
-    expected = {one.id: change(arrives(backend.name, writer, one)) for one in stored}
-    await by_tens(writing.store_session, stored)
-    loaded = await by_tens(reading.load_session, expected)
-    assert dict(zip(expected, loaded, strict=True)) == expected
-    found = await by_tens(reading.find_sessions_by_shop, [one.shop for one in stored])
-    assert dict(zip(expected, found, strict=True)) == {id: [one] for id, one in expected.items()}
-    deleted, kept = [one.id for one in stored[::2]], [one.id for one in stored[1::2]]
-    assert await reading.delete_session(deleted[0])
-    assert await reading.delete_sessions(deleted[1:])
-    for storage in (writing, reading):
-        assert await by_tens(storage.load_session, deleted) == [None] * len(deleted)
-        assert [one.id for one in await by_tens(storage.load_session, kept)] == kept
-
-
-async def by_tens(call, arguments):
-    """Return what it answers, ten calls at a time."""
-    answers = []
-    for ten in batched(list(arguments), 10):
-        answers += await asyncio.gather(*map(call, ten))
-    return answers
-
-
-def batched(whole, size):
-    return (whole[start : start + size] for start in range(0, len(whole), size))
-
-
-@pytest.mark.shows("{writer} stores what hypothesis makes, {reader} loads an equal session")
-@pytest.mark.parametrize("writer", ["JavaScript", "Python"])
-@pytest.mark.parametrize("backend", APP_TABLES, ids=lambda backend: backend.id)
-async def test_many_sessions(backend, writer, javascript, python, times):
-    await all_there_and_gone(backend, writer, javascript, python, times)
 
 
 @pytest.mark.parametrize("writer", ["JavaScript", "Python"])

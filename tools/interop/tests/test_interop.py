@@ -31,6 +31,7 @@ from shopify_session_storage import MigrationError
 from shopify_session_storage.testing.sessions import offline_session, online_session, unique
 
 from .drawing import any_sessions
+from .many import all_there_and_gone
 from .reading import found_ids, sides
 
 pytestmark = pytest.mark.asyncio
@@ -93,6 +94,13 @@ async def test_any_session(backend, writer, javascript, python, session):
     await reading.delete_session(session.id)
     assert await writing.load_session(session.id) is None
     assert await found_ids(writing, session.shop) == set()
+
+
+@pytest.mark.shows("{writer} stores what hypothesis makes, {reader} loads an equal session")
+@pytest.mark.parametrize("backend", APP_TABLES, ids=lambda backend: backend.id)
+@BOTH_WAYS
+async def test_many_sessions(backend, writer, javascript, python, times):
+    await all_there_and_gone(backend, writer, javascript, python, times)
 
 
 ANY_DIFFERENCE = [
