@@ -291,6 +291,13 @@ class BaseSessionStorage(ErrorPolicy):
             lanes = await self._lifecycle.opened()
             await lanes.leasing.call(self._releases, {name: holder}, watch=watch)
 
+    async def check_fits(self, session: Session) -> None:
+        check_session(session)
+        with self._raising("check_fits", "look at the backend"):
+            await self._lifecycle.opened()
+        if (misfit := self._misfit(stored_session(session))) is not None:
+            raise InvalidSessionError(misfit)
+
     async def ready(self) -> None:
         """Connect, create and migrate what is needed, and see that the backend answers.
 

@@ -40,9 +40,9 @@ class StorageCall:
         backend: Its backend, such as ``"postgresql"``.
         operation: ``"load"``, ``"store"``, ``"delete"``, ``"find"``, ``"compare_and_store"``,
             ``"compare_and_delete"``, ``"scan"`` for each page, ``"acquire_lease"``,
-            ``"release_lease"``, ``"ready"``, ``"migration_sql"``, ``"look"`` for what the command
-            ``shopify-sessions`` looks at; ``"purge"`` for what a purge
-            does beside scans and deletes.
+            ``"release_lease"``, ``"check_fits"``, ``"ready"`` or ``"migration_sql"``;
+            ``"purge"`` for what a purge does beside scans and deletes, and ``"look"`` for what the
+            command ``shopify-sessions`` looks at.
         outcome: ``"ok"``; ``"miss"``: nothing is stored; ``"lost"``: a comparison or a lease that
             somebody else has won; ``"corrupt"``: what is stored cannot be read; ``"failed"``, also
             if the storage logs failures; ``"cancelled"``: its caller gave up.

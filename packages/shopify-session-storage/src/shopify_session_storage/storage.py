@@ -10,6 +10,7 @@ from shopify_session_storage.checks import (
     check_comparison,
     check_expected,
     check_lease,
+    check_session,
 )
 from shopify_session_storage.errors import SessionStorageUnavailableError
 from shopify_session_storage.forking import this_process
@@ -297,6 +298,18 @@ class SessionStorage(ABC):
         if locks.process is not this_process():  # a fork has copied what its parent holds
             locks = self.__dict__["_own_process_locks"] = ProcessLocks()
         return locks
+
+    async def check_fits(self, session: Session) -> None:
+        """See that *session* can be stored here, without storing it.
+
+        For whoever is about to get tokens that cannot be got a second time.
+
+        Raises:
+            TypeError: If *session* is not a Session or has a field of the wrong type.
+            InvalidSessionError: If it cannot be stored, here or anywhere.
+            SessionStorageError: If the backend could not be asked, whatever ``on_error`` says.
+        """
+        check_session(session)
 
     async def ready(self) -> None:
         """Connect, create and migrate what is needed. Calling it is optional and harmless.

@@ -84,6 +84,9 @@ class WrappedSessionStorage(SessionStorage):
     async def release_lease(self, name: str, holder: str) -> None:
         await self.wrapped.release_lease(name, holder)
 
+    async def check_fits(self, session: Session) -> None:
+        await self.wrapped.check_fits(session)
+
     async def ready(self) -> None:
         await self.wrapped.ready()
 

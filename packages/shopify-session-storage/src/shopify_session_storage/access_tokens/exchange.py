@@ -76,6 +76,7 @@ class Exchanger:
                         subject = current or Session(
                             id=id, shop=shop, state="", is_online=mode == "online"
                         )
+                        await self._sessions.check_fits(subject)
                         with telling("exchange", subject) as one:
                             new = await self._ask(lease, subject, mode, verified, one)
                             if await self._store(new, current, readable, lease, era):

@@ -159,6 +159,7 @@ class Refresher:
         if current is None or current.expires is not None:
             return None
         self._asking.check_not_rejected(current)
+        await self._sessions.check_fits(current)
         with telling("refresh", current) as one:
             return await self._ask_to_migrate(lease, hand, current, one)
 

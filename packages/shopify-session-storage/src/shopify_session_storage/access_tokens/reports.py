@@ -14,11 +14,17 @@ from shopify_session_storage.access_tokens.errors import (
     ShopUnavailable,
     TokenRefreshUnavailable,
 )
-from shopify_session_storage.errors import CorruptSessionError, SessionStorageError
+from shopify_session_storage.errors import (
+    CorruptSessionError,
+    InvalidSessionError,
+    SessionStorageError,
+)
 
 Reason = Literal["access_token", "refresh_token", "lost", "never_expires", "failed"]
 
-Outcome = Literal["done", "skipped", "reauthorize", "closed", "unreadable", "no_shop", "again"]
+Outcome = Literal[
+    "done", "skipped", "reauthorize", "closed", "unreadable", "no_place", "no_shop", "again"
+]
 
 # What is the same when one tries again; names that are no shop are a ValueError or a TypeError.
 _FINAL: Final = (
@@ -61,8 +67,9 @@ class ShopResult:
         outcome: ``"done"``: refreshed or migrated; ``"skipped"``: there was nothing to do;
             ``"reauthorize"``: only a merchant who opens the app can help; ``"closed"``: Shopify
             serves the shop no more; ``"unreadable"``: what is stored cannot be read;
-            ``"no_shop"``: the name is none; ``"again"``: it failed, and that may have passed by
-            the next run.
+            ``"no_place"``: the backend has no columns for the new tokens, and Shopify was not
+            asked; ``"no_shop"``: the name is none; ``"again"``: it failed, and that may have
+            passed by the next run.
         error: What went wrong, without a token and a traceback; or None.
     """
 
@@ -108,6 +115,8 @@ def outcome_of(error: Exception) -> Outcome:
         return "closed"
     if isinstance(error, CorruptSessionError):
         return "unreadable"
+    if isinstance(error, InvalidSessionError):
+        return "no_place"
     return "no_shop" if isinstance(error, _FINAL) else "again"
 
 

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from shopify_session_storage.access_tokens.arguments import field
@@ -25,6 +26,9 @@ _logger: Final = logging.getLogger("shopify_session_storage.access_tokens")
 
 # A token with less left than this may expire on its way to Shopify: better wait for the new one.
 _MARGIN: Final = timedelta(seconds=5)
+
+# Longer than any that Shopify has issued so far.
+_LONGEST_TOKEN: Final = "x" * 64
 
 # What Shopify documents. Only used to tell how old a token is.
 _REFRESH_TOKEN_LIFETIME: Final = timedelta(days=90)
@@ -83,6 +87,18 @@ class Sessions:
         """Store a session, whatever is there."""
         if not await self.storage.store_session(session):
             raise SessionStorageUnavailableError(f"could not store session {session.id!r}")
+
+    async def check_fits(self, session: Session) -> None:
+        """See that new tokens of *session* could be stored, before the old ones are given up.
+
+        Raises:
+            InvalidSessionError: If the backend has no place for them.
+        """
+        soon = datetime.now(UTC) + timedelta(hours=1)
+        wanted = replace(session, access_token=_LONGEST_TOKEN, expires=soon)
+        if not session.is_online:
+            wanted = replace(wanted, refresh_token=_LONGEST_TOKEN, refresh_token_expires=soon)
+        await self.storage.check_fits(wanted)
 
     async def delete_if(self, id: str, access_token: str) -> bool:
         """Delete what is stored with *access_token*, and tell whether nothing is stored now."""

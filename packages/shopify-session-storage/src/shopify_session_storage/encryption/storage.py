@@ -2,28 +2,28 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Final
 
+from shopify_session_storage.caching import fresh_reads
 from shopify_session_storage.checks import check_comparison, check_expected, check_session
 from shopify_session_storage.encryption.cipher import Cipher, DecryptionError
 from shopify_session_storage.encryption.sealing import Plaintext, opened, sealed
 from shopify_session_storage.errors import SessionStorageUnavailableError
 from shopify_session_storage.failures import failures_raised
 from shopify_session_storage.pages import SessionPage
-from shopify_session_storage.retention import PurgeReport
 from shopify_session_storage.session import Session
-from shopify_session_storage.storage import Level, SessionStorage
+from shopify_session_storage.storage import SessionStorage
 from shopify_session_storage.stored import has_same_tokens
+from shopify_session_storage.wrapping import WrappedSessionStorage
 
 # Each further try means that somebody has sealed the same tokens anew since the last one. In
 # seconds, how long it waits at most.
 _PAUSES: Final = (*(0.001 * 2**n for n in range(6)), *[0.05] * 60)
 
 
-class EncryptedSessionStorage(SessionStorage):
+class EncryptedSessionStorage(WrappedSessionStorage):
     """Keeps the tokens of sessions encrypted in another storage.
 
     Access token and refresh token are sealed before they get there, each bound to its session's
@@ -47,26 +47,11 @@ class EncryptedSessionStorage(SessionStorage):
     def __init__(
         self, storage: SessionStorage, cipher: Cipher, *, plaintext: Plaintext = "accept"
     ) -> None:
-        if not isinstance(storage, SessionStorage):
-            raise TypeError(f"storage must be a SessionStorage, not {type(storage).__name__}")
+        super().__init__(storage)
         if plaintext not in ("accept", "refuse"):
             raise ValueError(f'plaintext must be "accept" or "refuse", not {plaintext!r}')
-        self.wrapped = storage
         self.cipher = cipher
         self._plaintext: Plaintext = plaintext
-
-    def __repr__(self) -> str:
-        return f"EncryptedSessionStorage({self.wrapped!r})"
-
-    @property
-    def conditional_writes(self) -> Level:  # type: ignore[override]  # that of the storage within
-        """See :class:`SessionStorage`."""
-        return self.wrapped.conditional_writes
-
-    @property
-    def leases(self) -> Level:  # type: ignore[override]
-        """See :class:`SessionStorage`."""
-        return self.wrapped.leases
 
     async def store_session(self, session: Session) -> bool:
         check_session(session)
@@ -76,12 +61,6 @@ class EncryptedSessionStorage(SessionStorage):
         session = await self.wrapped.load_session(id)
         return None if session is None else await self._opened(session)
 
-    async def delete_session(self, id: str) -> bool:
-        return await self.wrapped.delete_session(id)
-
-    async def delete_sessions(self, ids: Iterable[str]) -> bool:
-        return await self.wrapped.delete_sessions(ids)
-
     async def find_sessions_by_shop(self, shop: str) -> list[Session]:
         found = await self.wrapped.find_sessions_by_shop(shop)
         return [await self._opened(session) for session in found]
@@ -90,19 +69,6 @@ class EncryptedSessionStorage(SessionStorage):
         self, *, after: str | None = None, batch: int = 500
     ) -> AsyncIterator[SessionPage]:
         return self._opened_pages(self.wrapped.scan_sessions(after=after, batch=batch))
-
-    async def purge_expired(
-        self,
-        *,
-        before: datetime | None = None,
-        offline: bool = False,
-        batch: int = 500,
-        dry_run: bool = False,
-    ) -> PurgeReport:
-        # Whether a session is dead shows without its tokens.
-        return await self.wrapped.purge_expired(
-            before=before, offline=offline, batch=batch, dry_run=dry_run
-        )
 
     async def compare_and_store(self, session: Session, expected: Session | None) -> bool:
         check_comparison(session, expected)
@@ -131,20 +97,9 @@ class EncryptedSessionStorage(SessionStorage):
             await asyncio.sleep(random.uniform(0, pause))  # noqa: S311
         raise _too_often(expected)
 
-    async def acquire_lease(self, name: str, holder: str, ttl: timedelta) -> bool:
-        return await self.wrapped.acquire_lease(name, holder, ttl)
-
-    async def release_lease(self, name: str, holder: str) -> None:
-        await self.wrapped.release_lease(name, holder)
-
-    async def ready(self) -> None:
-        await self.wrapped.ready()
-
-    async def is_ready(self) -> bool:
-        return await self.wrapped.is_ready()
-
-    async def disconnect(self) -> None:
-        await self.wrapped.disconnect()
+    async def check_fits(self, session: Session) -> None:
+        check_session(session)
+        await self.wrapped.check_fits(await sealed(self.cipher, session))
 
     async def _opened(self, session: Session) -> Session:
         return await opened(self.cipher, session, self._plaintext)
@@ -160,7 +115,8 @@ class EncryptedSessionStorage(SessionStorage):
             yield replace(page, sessions=sessions, corrupt=corrupt)
 
     async def _raw(self, id: str) -> Session | None:
-        with failures_raised():  # an outage must not look as if nothing were stored
+        # An outage must not look as if nothing were stored.
+        with failures_raised(), fresh_reads():
             return await self.wrapped.load_session(id)
 
     async def _still_there(self, expected: Session) -> Session | None:

@@ -117,6 +117,10 @@ class SyncSessionStorage:
         """See :meth:`SessionStorage.release_lease`."""
         return self._run(lambda: self._storage.release_lease(name, holder))
 
+    def check_fits(self, session: Session) -> None:
+        """See :meth:`SessionStorage.check_fits`."""
+        self._run(lambda: self._storage.check_fits(session))
+
     def ready(self) -> None:
         """See :meth:`SessionStorage.ready`."""
         return self._run(lambda: self._storage.ready())
