@@ -16,7 +16,7 @@ from shopify_session_storage.testing.shopify import client_for
 @asynccontextmanager
 async def opened(settings):
     storage = open_session_storage(settings["storage"], **settings["options"])
-    if settings["cached_seconds"]:
+    if settings.get("cached_seconds"):
         storage = CachedSessionStorage(storage, ttl=timedelta(seconds=settings["cached_seconds"]))
     app = ShopifyApp(settings["client_id"], settings["client_secret"])
     timeout = timedelta(seconds=settings["request_timeout"])
