@@ -6,7 +6,6 @@ from typing import cast
 from shopify_session_storage.errors import MigrationError
 from shopify_session_storage.migrations import SqlConnection
 from shopify_session_storage.sql.layouts import (
-    REFRESH,
     Advice,
     DatabaseName,
     Encodings,
@@ -103,17 +102,10 @@ class ForeignTables(SqlNames):
     async def _foreign_sql(self, connection: SqlConnection) -> str:
         """Return the SQL for what somebody may want to add."""
         columns, advice = await self._matched(connection), self._advice()
-        wanted = [advice.add_column(name) for name in REFRESH if name not in columns]
-        shop = columns["shop"]
-        if not await self._has_index(connection, shop.name):
-            wanted.append(advice.create_index(shop))
-        if not await connection.columns(self._leases_table):
-            wanted.append(advice.create_leases())
-        if not wanted:
-            return ""
-        return (
-            f"-- {self._layout.title} drops what it does not know: declare it in its schema, too\n"
-            + "".join(f"{sql};\n" for sql in wanted)
+        return advice.additions(
+            columns,
+            has_index=await self._has_index(connection, columns["shop"].name),
+            has_leases=bool(await connection.columns(self._leases_table)),
         )
 
     async def _check_leases(self, connection: SqlConnection) -> None:

@@ -4,7 +4,7 @@ What is here knows no driver. An adapter tells the columns as :class:`LiveColumn
 the :class:`Encodings`, and gets :class:`RowMapping`, which turn sessions into rows and back.
 """
 
-from shopify_session_storage.sql.layouts.advice import Advice, DatabaseName
+from shopify_session_storage.sql.layouts.advice import REFRESH, Advice, DatabaseName
 from shopify_session_storage.sql.layouts.columns import Kind, LiveColumn
 from shopify_session_storage.sql.layouts.encodings import (
     DIGITS,
@@ -22,7 +22,7 @@ from shopify_session_storage.sql.layouts.layout import (
     LayoutName,
     layout_named,
 )
-from shopify_session_storage.sql.layouts.mapping import REFRESH, RowMapping
+from shopify_session_storage.sql.layouts.mapping import RowMapping
 from shopify_session_storage.sql.layouts.matching import (
     REQUIRED,
     check_column_names,

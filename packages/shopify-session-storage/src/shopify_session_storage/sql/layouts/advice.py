@@ -1,6 +1,6 @@
 """The lines that a schema lacks: for Prisma, for Drizzle, and as SQL."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -9,6 +9,9 @@ from shopify_session_storage.sql.layouts.columns import Kind, LiveColumn
 from shopify_session_storage.sql.layouts.layout import PRISMA, Layout
 
 DatabaseName: TypeAlias = Literal["sqlite", "postgresql", "mysql"]
+
+REFRESH: Final = ("refreshToken", "refreshTokenExpires")
+"""The columns without which no session with a refresh token is stored."""
 
 _TEXTS: Final = ("id", "shop", "state", "scope", "accessToken", "refreshToken",
                  "firstName", "lastName", "email", "locale")  # fmt: skip
@@ -189,6 +192,28 @@ class Advice:
         return (
             f"CREATE TABLE {self.leases} (name {self.key_type} NOT NULL PRIMARY KEY, "
             f"holder {self.key_type} NOT NULL, expires {integer} NOT NULL)"
+        )
+
+    def additions(
+        self, columns: Mapping[str, LiveColumn], *, has_index: bool, has_leases: bool
+    ) -> str:
+        """Return the SQL for all that somebody may want to add; empty if it is there.
+
+        Args:
+            columns: The table's columns, by those of :data:`COLUMNS`.
+            has_index: Whether rows are found by their shop.
+            has_leases: Whether there is a table of leases.
+        """
+        wanted = [self.add_column(name) for name in REFRESH if name not in columns]
+        if not has_index:
+            wanted.append(self.create_index(columns["shop"]))
+        if not has_leases:
+            wanted.append(self.create_leases())
+        if not wanted:
+            return ""
+        return (
+            f"-- {self.layout.title} drops what it does not know: declare it in its schema, too\n"
+            + "".join(f"{sql};\n" for sql in wanted)
         )
 
     def lease_lines(self) -> str:

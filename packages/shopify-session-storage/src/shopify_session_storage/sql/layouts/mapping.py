@@ -5,14 +5,11 @@ from operator import itemgetter
 from typing import Any, Final, Self
 
 from shopify_session_storage.session import AssociatedUser, Session
-from shopify_session_storage.sql.layouts.advice import Advice
+from shopify_session_storage.sql.layouts.advice import REFRESH, Advice
 from shopify_session_storage.sql.layouts.columns import Kind, LiveColumn
 from shopify_session_storage.sql.layouts.dates import in_units
 from shopify_session_storage.sql.layouts.encodings import Encoding
 from shopify_session_storage.stored import COLUMNS, session_from_values
-
-REFRESH: Final = ("refreshToken", "refreshTokenExpires")
-"""The columns without which no session with a refresh token is stored."""
 
 _NOBODY: Final = AssociatedUser()
 _PLACES: Final = {name: place for place, name in enumerate(COLUMNS)}
