@@ -1,7 +1,10 @@
 """Tables of other programs, and ours: which columns they have, and what stands in them.
 
-What is here knows no driver. An adapter tells the columns as :class:`LiveColumn`, chooses among
-the :class:`Encodings`, and gets :class:`RowMapping`, which turn sessions into rows and back.
+This module is public, for adapters that reach an SQL database in a way of their own; what its
+``__all__`` does not name is not. It knows no driver. An adapter tells the columns as
+:class:`LiveColumn`, has :func:`match_columns` say which is which and :func:`choose_encodings` what
+stands in each, by the :class:`Encodings` of its database, and gets a :class:`RowMapping`, which
+turns sessions into rows and back. :class:`Advice` words what the table lacks.
 """
 
 from shopify_session_storage.sql.layouts.advice import REFRESH, Advice, DatabaseName
