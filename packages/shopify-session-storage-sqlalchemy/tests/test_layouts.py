@@ -18,10 +18,15 @@ from aiomysql.connection import CLIENT
 from servers.foreign_tables import VARIANTS, create_table
 from shopify_session_storage import InvalidSessionError, MigrationError
 from shopify_session_storage.testing.sessions import offline_session, online_session
-from shopify_session_storage_sqlalchemy import SQLAlchemySessionStorage, leases_table
+from shopify_session_storage_sqlalchemy import (
+    SQLAlchemySessionStorage,
+    leases_table,
+    sessions_table,
+)
 from sqlalchemy import MetaData, Table, inspect
 
 from .conftest import DRIVERS, SHOP, engine_on, engine_url
+from .test_tables import Alembic
 
 MINUTE = timedelta(minutes=1)
 GOLDEN = {
@@ -76,15 +81,24 @@ async def names(engine):
         return await connection.run_sync(lambda c: sorted(inspect(c).get_table_names()))
 
 
+def data_of(url):
+    return environment.ROOT / f"packages/shopify-session-storage-{kind_of(url)}/tests/data"
+
+
+async def fill(url, folder):
+    """Restore what an official adapter has stored."""
+    data = data_of(url) / folder
+    if kind_of(url) == "sqlite":
+        shutil.copy(data / "sessions.sqlite", url.database)
+    else:
+        await run_script(url, (data / "dump.sql").read_text(encoding="utf-8"))
+
+
 @pytest.mark.asyncio
 async def test_what_the_official_adapters_stored(empty):
-    kind = kind_of(empty)
-    data = environment.ROOT / f"packages/shopify-session-storage-{kind}/tests/data"
-    for folder in GOLDEN[kind]:
-        if kind == "sqlite":
-            shutil.copy(data / folder / "sessions.sqlite", empty.database)
-        else:
-            await run_script(empty, (data / folder / "dump.sql").read_text(encoding="utf-8"))
+    data = data_of(empty)
+    for folder in GOLDEN[kind_of(empty)]:
+        await fill(empty, folder)
         expected = golden.without_artefacts(golden.load(data / folder / "expected_loads.json"))
         layout = folder.partition("_")[0]
         async with (
@@ -118,8 +132,9 @@ async def test_every_variant(empty, layout):
 async def use(storage, variant):
     offline, online = offline_session(SHOP, refresh_token="r"), online_session(SHOP)
     if variant < "V3":
-        with pytest.raises(InvalidSessionError, match="refreshToken"):
+        with pytest.raises(InvalidSessionError, match="refreshToken") as caught:
             await storage.store_session(offline)
+        assert "ALTER TABLE" in str(caught.value)
         offline = replace(offline, refresh_token=None, refresh_token_expires=None)
     many = [online_session(SHOP, user) for user in range(1, 40)]
     await asyncio.gather(*map(storage.store_session, [offline, online, *many]))
@@ -171,3 +186,56 @@ async def test_a_table_of_another_program_is_never_created(empty):
             await storage.ready()
         await storage.disconnect()
         assert await names(engine) == []
+
+
+@pytest.mark.asyncio
+async def test_alembic_knows_the_tables_and_leaves_them_alone(empty, tmp_path):
+    """As the official packages' own migrations have made them."""
+    for folder in GOLDEN[kind_of(empty)][-2:]:
+        layout = folder.partition("_")[0]
+        await fill(empty, folder)
+        metadata = MetaData()
+        sessions = sessions_table(metadata, layout=layout)
+        leases = leases_table(metadata, layout=layout)
+        assert leases.name == f"{sessions.name}_leases"
+        project = Alembic(tmp_path / folder, metadata)
+        async with (
+            engine_on(empty) as engine,
+            SQLAlchemySessionStorage(engine, sessions, layout=layout, on_error="raise") as storage,
+        ):
+            await run_script(empty, (await storage.migration_sql()).replace("CREATE INDEX", "-- "))
+            async with engine.begin() as connection:
+                await connection.run_sync(project.check)
+            assert await storage.acquire_lease("a", "me", MINUTE) is True
+
+
+@pytest.mark.parametrize("layout", ["prisma", "drizzle"])
+@pytest.mark.asyncio
+async def test_sql_for_what_a_table_of_another_program_lacks(empty, layout):
+    await run_script(empty, create_table(kind_of(empty), layout, "V2"))
+    async with engine_on(empty) as engine:
+        storage = SQLAlchemySessionStorage(engine, layout=layout, on_error="raise")
+        sql = await storage.migration_sql()
+        async with storage:  # says the same when it is open
+            assert await storage.migration_sql() == sql
+        assert "drops what it does not know" in sql
+        await run_script(empty, sql)
+        assert await storage.migration_sql() == ""
+        async with storage:
+            session = offline_session(SHOP, refresh_token="r")
+            assert await storage.store_session(session)
+            assert session.equals(await storage.load_session(session.id))
+            assert await storage.acquire_lease("a", "me", MINUTE) is True
+
+
+@pytest.mark.asyncio
+async def test_what_stands_in_a_column_is_decided_by_the_table_not_by_its_declaration(empty):
+    await run_script(empty, create_table(kind_of(empty), "prisma", "V3t"))
+    declared = sessions_table(MetaData(), layout="prisma")
+    assert declared.c.accountOwner.nullable  # and is NOT NULL there
+    async with (
+        engine_on(empty) as engine,
+        SQLAlchemySessionStorage(engine, declared, layout="prisma", on_error="raise") as storage,
+    ):
+        assert await storage.store_session(session := offline_session(SHOP))
+        assert session.equals(await storage.load_session(session.id))

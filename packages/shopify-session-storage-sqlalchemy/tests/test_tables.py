@@ -248,6 +248,32 @@ async def test_a_table_that_is_missing_is_told_with_its_sql(engine):
     await storage.disconnect()
 
 
+async def run(engine, sql):
+    async with engine.begin() as connection:
+        for statement in filter(str.strip, sql.split(";\n")):
+            await connection.exec_driver_sql(statement)
+
+
+@pytest.mark.asyncio
+async def test_the_sql_that_creates_what_is_missing(engine):
+    _, table, leases = declared()
+    storage = SQLAlchemySessionStorage(engine, table, on_error="raise")
+    sql = await storage.migration_sql()
+    assert await storage.migration_sql() == sql  # nothing has changed
+    await run(engine, sql)
+    async with storage:
+        assert await storage.migration_sql() == ""
+        await works(storage)
+    await drop(engine, leases)
+    async with engine.begin() as connection:
+        await connection.run_sync(next(iter(table.indexes)).drop)
+    sql = await storage.migration_sql()
+    assert f"CREATE TABLE {table.name} " not in sql
+    await run(engine, sql)
+    assert await storage.migration_sql() == ""
+    await drop(engine, table, leases)
+
+
 @pytest.mark.asyncio
 async def test_leases_without_a_table_are_told_with_its_sql(engine):
     _, table, _ = declared()
@@ -270,6 +296,8 @@ async def test_what_the_database_lacks_of_the_declared_table_is_told(engine):
     storage = SQLAlchemySessionStorage(engine, table)
     with pytest.raises(MigrationError, match="has no column refreshToken"):
         await storage.ready()
+    with pytest.raises(MigrationError, match="has no column refreshToken"):
+        await storage.migration_sql()
     await drop(engine, old)
     keyless = Table(name, MetaData(), *(Column(c.name, c.type) for c in table.columns))
     async with engine.begin() as connection:

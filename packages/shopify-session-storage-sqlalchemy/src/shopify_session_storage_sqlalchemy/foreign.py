@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -29,11 +30,14 @@ from sqlalchemy import (
     Text,
     column,
     exc,
+    inspect,
     select,
     table,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
+
+from shopify_session_storage_sqlalchemy.schema import exists, is_found_by
 
 _TYPES: Final[dict[Kind, TypeEngine[Any]]] = {
     Kind.TEXT: Text(),
@@ -100,34 +104,50 @@ def advice_for(connection: Connection, layout: Layout, given: Table, leases: Tab
     )
 
 
-def look_at(
-    connection: Connection, layout: Layout, given: Table, leases: Table, *, is_declared: bool
-) -> ForeignRows:
+def look_at(connection: Connection, layout: Layout, given: Table, leases: Table) -> ForeignRows:
     """Look at a table.
 
     Args:
         connection: A connection.
         layout: Whose table it is.
-        given: The table, or its name and schema.
+        given: Its name and schema; its columns are those of the database, whatever is declared.
         leases: The table of leases.
-        is_declared: Whether *given* has its columns, as the user has declared them.
 
     Raises:
         MigrationError: If sessions cannot be kept in it, with the lines to add.
     """
     advice = advice_for(connection, layout, given, leases)
-    if not is_declared:
-        name, schema = given.name, given.schema
-        try:
-            given = Table(name, MetaData(), schema=schema, autoload_with=connection)
-        except exc.NoSuchTableError:
-            given = Table(name, MetaData(), schema=schema)
-    live = match_columns([_live(connection, one) for one in given.columns], advice)
-    known = _encodings(connection, layout, given.columns[live["expires"].name])
+    there, live = _matched(connection, given, advice)
+    known = _encodings(connection, layout, there.columns[live["expires"].name])
     mapping = RowMapping.of(live, choose_encodings(live, known, advice), advice)
     columns = {name: Column(one.name, _TYPES[mapping.kinds[name]]) for name, one in live.items()}
-    Table(given.name, MetaData(), *columns.values(), schema=given.schema)
+    Table(there.name, MetaData(), *columns.values(), schema=there.schema)
     return ForeignRows([columns.get(name) for name in COLUMNS], mapping)
+
+
+def additions(connection: Connection, layout: Layout, given: Table, leases: Table) -> str:
+    """Return the SQL for all that somebody may want to add; empty if it is there.
+
+    Raises:
+        MigrationError: If sessions cannot be kept in the table, with the lines to add.
+    """
+    advice = advice_for(connection, layout, given, leases)
+    there, live = _matched(connection, given, advice)
+    return advice.additions(
+        live,
+        has_index=is_found_by(connection, there.columns[live["shop"].name]),
+        has_leases=exists(connection, leases),
+    )
+
+
+def _matched(
+    connection: Connection, given: Table, advice: Advice
+) -> tuple[Table, dict[str, LiveColumn]]:
+    """Return the table as it stands, and which of its columns is which."""
+    there = Table(given.name, MetaData(), schema=given.schema)
+    with suppress(exc.NoSuchTableError):
+        inspect(connection).reflect_table(there, None)
+    return there, match_columns([_live(connection, one) for one in there.columns], advice)
 
 
 def _is_mysql(connection: Connection) -> bool:

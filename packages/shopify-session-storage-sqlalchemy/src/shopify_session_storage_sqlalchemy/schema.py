@@ -2,14 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from shopify_session_storage import MigrationError, Verdict
-from sqlalchemy import Column, Connection, Table, exc, inspect
+from sqlalchemy import Column, Connection, Index, Table, exc, inspect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from shopify_session_storage_sqlalchemy.columns import columns_of
 from shopify_session_storage_sqlalchemy.connections import Connections
 from shopify_session_storage_sqlalchemy.errors import is_race, verdict_of
 
@@ -63,7 +64,7 @@ async def check_tables(
     complaint = await connections.read(lambda connection: _complaint(connection, table, columns))
     if complaint is not None:
         raise MigrationError(f"sqlalchemy: {complaint}")
-    if not await connections.read(lambda connection: _is_found_by(connection, columns[1])):
+    if not await connections.read(lambda connection: is_found_by(connection, columns[1])):
         logger.warning(
             "sqlalchemy: the table %s has no index on %s, so that each find_sessions_by_shop() "
             "reads all of it",
@@ -72,13 +73,36 @@ async def check_tables(
         )
 
 
-def script(dialect: Dialect, *tables: Table) -> str:
-    """Return the SQL that creates tables."""
-    statements: list[CreateTable | CreateIndex] = []
+def script(dialect: Dialect, *tables: Table, indexes: Iterable[Index] = ()) -> str:
+    """Return the SQL that creates tables with their indexes, and further indexes."""
+    statements: list[CreateTable | CreateIndex] = [*map(CreateIndex, indexes)]
     for table in tables:
         statements.append(CreateTable(table))
         statements += map(CreateIndex, table.indexes)
     return "".join(f"{str(sql.compile(dialect=dialect)).strip()};\n" for sql in statements)
+
+
+def missing(connection: Connection, table: Table, leases: Table) -> str:
+    """Return the SQL that creates what is not there of both tables; empty if all is.
+
+    Raises:
+        MigrationError: If the table of sessions is there and lacks columns, or a key.
+    """
+    wanted = [one for one in (table, leases) if not exists(connection, one)]
+    indexes: list[Index] = []
+    if table not in wanted:
+        if complaint := _complaint(connection, table, columns_of(table)):
+            raise MigrationError(f"sqlalchemy: {complaint}")
+        schema = connection.schema_for_object(table)
+        there = {one["name"] for one in inspect(connection).get_indexes(table.name, schema)}
+        indexes = [index for index in table.indexes if index.name not in there]
+    return script(connection.dialect, *wanted, indexes=indexes)
+
+
+def exists(connection: Connection, table: Table) -> bool:
+    """Tell whether a table is there."""
+    schema = connection.schema_for_object(table)
+    return inspect(connection).has_table(table.name, schema=schema)
 
 
 def _complaint(connection: Connection, table: Table, columns: Sequence[Column[Any]]) -> str | None:
@@ -115,7 +139,7 @@ def _complaint(connection: Connection, table: Table, columns: Sequence[Column[An
     return None
 
 
-def _is_found_by(connection: Connection, column: Column[Any]) -> bool:
+def is_found_by(connection: Connection, column: Column[Any]) -> bool:
     """Tell whether there is an index, or a key, that begins with *column*."""
     table: Any = column.table
     inspector, schema = inspect(connection), connection.schema_for_object(table)

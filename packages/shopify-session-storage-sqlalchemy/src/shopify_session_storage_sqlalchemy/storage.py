@@ -24,8 +24,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shopify_session_storage_sqlalchemy import errors
 from shopify_session_storage_sqlalchemy.columns import Rows, columns_of, table_of
 from shopify_session_storage_sqlalchemy.connections import Connections
-from shopify_session_storage_sqlalchemy.foreign import ForeignRows, advice_for, look_at
-from shopify_session_storage_sqlalchemy.schema import check_tables, create_tables, script
+from shopify_session_storage_sqlalchemy.foreign import ForeignRows, additions, advice_for, look_at
+from shopify_session_storage_sqlalchemy.schema import check_tables, create_tables, missing, script
 from shopify_session_storage_sqlalchemy.statements import Statements, expected_row
 from shopify_session_storage_sqlalchemy.tables import leases_table, sessions_table
 
@@ -88,7 +88,6 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
         self._layout = layout_named(layout)
         if create and not self._layout.owned:
             raise ValueError(f"a table of {self._layout.title} is created by {self._layout.title}")
-        self._is_declared = table is not None
         if table is not None:
             self._table = table_of(table)
         elif self._layout.owned:
@@ -97,7 +96,7 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
             self._table = Table(self._layout.table, MetaData())
         if leases is None:
             name, schema = f"{self._table.name}_leases", self._table.schema
-            leases = leases_table(MetaData(), name, schema=schema)
+            leases = leases_table(MetaData(), name, layout=layout, schema=schema)
         self._leases = table_of(leases)
         if missing := {"name", "holder", "expires"} - set(self._leases.columns.keys()):
             raise ValueError(f"the table of leases has no column {', '.join(sorted(missing))}")
@@ -116,13 +115,46 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
         url = self._engine.url
         return f"<SQLAlchemySessionStorage on {url.drivername}, table {self._table.fullname}>"
 
-    async def _open(self) -> None:
+    async def migration_sql(self) -> str:
+        """Return the SQL that would create the tables, for somebody who may run it.
+
+        For a table of another program it is that for the index, the leases and the columns of
+        refresh tokens, all of which its schema should declare, too. Empty if there is nothing to
+        do. Changes nothing.
+
+        Raises:
+            MigrationError: If the table is there and lacks what only its owner can add; the
+                message says what.
+            SessionStorageError: If the database cannot be reached.
+        """
+        with self._raising("migration_sql", "look at the tables"):
+            if self._lifecycle.is_opening():
+                await self._lifecycle.opened()
+                return await self._connections.read(self._plan)
+            return await self._lifecycle.instead(self._plan_unopened)
+
+    async def _plan_unopened(self) -> str:
+        try:
+            await self._connect()
+            return await self._connections.read(self._plan)
+        finally:
+            await self._close_quietly(self._seconds)
+
+    def _plan(self, connection: Connection) -> str:
+        if self._layout.owned:
+            return missing(connection, self._table, self._leases)
+        return additions(connection, self._layout, self._table, self._leases)
+
+    async def _connect(self) -> None:
         if self._process != os.getpid():
             # Closes nothing. What the pool has are the parent's connections.
             self._engine.sync_engine.dispose(close=False)
             self._process = os.getpid()
         self._connections = Connections(self._engine)
         await self._connections.open()
+
+    async def _open(self) -> None:
+        await self._connect()
         if self._create:
             await create_tables(self._connections, self._table, self._leases)
         dialect = self._engine.dialect
@@ -136,9 +168,7 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
         self._statements = Statements(self._columns, self._leases, dialect)
 
     def _look_at(self, connection: Connection) -> ForeignRows:
-        return look_at(
-            connection, self._layout, self._table, self._leases, is_declared=self._is_declared
-        )
+        return look_at(connection, self._layout, self._table, self._leases)
 
     def _misfit(self, session: Session) -> str | None:
         reason = self._rows.misfit(session)

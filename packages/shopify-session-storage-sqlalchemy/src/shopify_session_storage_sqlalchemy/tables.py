@@ -2,20 +2,20 @@
 
 from typing import Any, Final
 
-from shopify_session_storage import COLUMNS
+from shopify_session_storage import COLUMNS, LayoutName
+from shopify_session_storage.sql.layouts import layout_named
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, MetaData, String, Table, Text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import TypeEngine
 
-SESSIONS: Final = "shopify_sessions"
+from shopify_session_storage_sqlalchemy.models import MYSQL, leases_model, sessions_model
 
-_MYSQL: Final = ("mysql", "mariadb")
 _FLAGS: Final = ("isOnline", "emailVerified", "accountOwner", "collaborator")
 _INTEGERS: Final = ("expires", "refreshTokenExpires", "userId")
 _OPTIONS: Final[dict[str, Any]] = {
     f"{dialect}_{option}": value
-    for dialect in _MYSQL
+    for dialect in MYSQL
     for option, value in (
         ("engine", "InnoDB"),
         ("row_format", "DYNAMIC"),
@@ -42,23 +42,41 @@ class _Exact(mysql.VARCHAR):
 _Exact.__name__ = mysql.VARCHAR.__name__
 
 
-@compiles(_Exact, *_MYSQL)
+@compiles(_Exact, *MYSQL)
 def _compile(_: _Exact, compiler: Any, **options: Any) -> str:
     collation = "utf8mb4_nopad_bin" if compiler.dialect.is_mariadb else "utf8mb4_0900_bin"
     return f"VARCHAR(255) CHARACTER SET utf8mb4 COLLATE {collation}"
 
 
-def sessions_table(metadata: MetaData, name: str = SESSIONS, *, schema: str | None = None) -> Table:
+def sessions_table(
+    metadata: MetaData,
+    name: str | None = None,
+    *,
+    layout: LayoutName = "shopify",
+    schema: str | None = None,
+) -> Table:
     """Declare the table of sessions, for Alembic or for ``metadata.create_all()``.
 
     It is the table that the adapters for PostgreSQL, MySQL and SQLite make: each program may use
-    it by whichever adapter.
+    it by whichever adapter. One of another layout is Prisma's or Drizzle's to create; declare it
+    for Alembic to know it and leave it alone, as the model in the README of Shopify's package
+    makes it. Say where yours differs: ``table.c.accountOwner.nullable = False``.
 
     Args:
         metadata: Where it is declared.
-        name: Its name.
+        name: Its name; None for that of the layout, such as ``shopify_sessions``.
+        layout: Whose table it is: ``"shopify"``, ``"prisma"`` or ``"drizzle"``.
         schema: Its schema; None for the default.
+
+    Raises:
+        TypeError: If *layout* is not a str.
+        ValueError: If there is no such layout.
     """
+    known = layout_named(layout)
+    if name is None:
+        name = known.table
+    if not known.owned:
+        return sessions_model(metadata, known, name, schema)
     columns: list[Column[Any]] = [
         Column("id", _key(), primary_key=True),
         Column("shop", _key(), nullable=False),
@@ -72,15 +90,30 @@ def sessions_table(metadata: MetaData, name: str = SESSIONS, *, schema: str | No
 
 
 def leases_table(
-    metadata: MetaData, name: str = f"{SESSIONS}_leases", *, schema: str | None = None
+    metadata: MetaData,
+    name: str | None = None,
+    *,
+    layout: LayoutName = "shopify",
+    schema: str | None = None,
 ) -> Table:
     """Declare the table of leases, which make one process of many refresh an access token.
 
     Args:
         metadata: Where it is declared.
-        name: Its name. A storage looks for ``<its table>_leases`` by itself.
+        name: Its name; None for that of the layout's table of sessions with ``_leases``, such as
+            ``shopify_sessions_leases``. A storage looks for ``<its table>_leases`` by itself.
+        layout: Whose table that of sessions is: ``"shopify"``, ``"prisma"`` or ``"drizzle"``.
         schema: Its schema; None for the default.
+
+    Raises:
+        TypeError: If *layout* is not a str.
+        ValueError: If there is no such layout.
     """
+    known = layout_named(layout)
+    if name is None:
+        name = f"{known.table}_leases"
+    if not known.owned:
+        return leases_model(metadata, known, name, schema)
     return Table(
         name,
         metadata,
@@ -93,11 +126,11 @@ def leases_table(
 
 
 def _key() -> TypeEngine[str]:
-    return String(255).with_variant(_Exact(), *_MYSQL)
+    return String(255).with_variant(_Exact(), *MYSQL)
 
 
 def _text() -> TypeEngine[str]:
-    return Text().with_variant(mysql.MEDIUMTEXT(charset="utf8mb4"), *_MYSQL)
+    return Text().with_variant(mysql.MEDIUMTEXT(charset="utf8mb4"), *MYSQL)
 
 
 def _integer() -> TypeEngine[int]:
@@ -105,4 +138,4 @@ def _integer() -> TypeEngine[int]:
 
 
 def _flag() -> TypeEngine[bool]:
-    return Boolean().with_variant(mysql.TINYINT(), *_MYSQL).with_variant(Integer(), "sqlite")
+    return Boolean().with_variant(mysql.TINYINT(), *MYSQL).with_variant(Integer(), "sqlite")
