@@ -16,8 +16,9 @@ from shopify_session_storage.testing.differences import EMPTY_TOKEN_IS_NONE, unk
 from shopify_session_storage_sqlalchemy import SQLAlchemySessionStorage, leases_table
 from sqlalchemy import MetaData, Table, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.schema import CreateTable
 
-from .conftest import drop, table_name
+from .conftest import table_name
 
 
 class LayoutBattery(SessionStorageBattery):
@@ -40,11 +41,11 @@ class LayoutBattery(SessionStorageBattery):
 
     @pytest_asyncio.fixture
     async def storage_factory(self, url, engine, table):
-        await self.run(url, create_table(self.database, self.layout, self.variant, name=table.name))
-        make = lambda: SQLAlchemySessionStorage(engine, table, layout=self.layout)  # noqa: E731
-        await self.run(url, await make().migration_sql())
-        yield make
-        await drop(engine, table, leases_table(MetaData(), f"{table.name}_leases"))
+        leases = leases_table(MetaData(), f"{table.name}_leases", layout=self.layout)
+        create = create_table(self.database, self.layout, self.variant, name=table.name)
+        await self.run(url, f"{create}; {CreateTable(leases).compile(dialect=engine.dialect)}")
+        yield lambda: SQLAlchemySessionStorage(engine, table, layout=self.layout)
+        await self.run(url, f"DROP TABLE {table.name}; DROP TABLE {leases.name}")
 
     @pytest_asyncio.fixture
     async def storage(self, storage_factory):
