@@ -12,6 +12,7 @@ import pytest_asyncio
 from servers.discovery import free_port
 from servers.foreign_tables import create_table
 from shopify_session_storage.testing import SessionStorageBattery
+from shopify_session_storage.testing.cases import CASES
 from shopify_session_storage.testing.differences import EMPTY_TOKEN_IS_NONE, unknown_is_false
 from shopify_session_storage_sqlalchemy import SQLAlchemySessionStorage, leases_table
 from sqlalchemy import MetaData, Table, make_url
@@ -28,6 +29,16 @@ class LayoutBattery(SessionStorageBattery):
     layout = "prisma"
     variant = "V3"
     layout_allows = (EMPTY_TOKEN_IS_NONE,)
+    alone = False
+
+    @classmethod
+    def pytest_generate_tests(cls, metafunc):
+        """What several storages do together is seen in half of the classes, or in all if asked."""
+        if "case" in metafunc.fixturenames:
+            whole = not cls.alone or metafunc.config.getoption("--whole-battery")
+            cases = [case for case in CASES if cls.lacks.isdisjoint(case.needs)]
+            cases = [case for case in cases if whole or not case.needs]
+            metafunc.parametrize("case", cases, ids=lambda case: case.name)
 
     @pytest.fixture
     def table(self):
@@ -94,7 +105,7 @@ class OnPostgreSQL(LayoutBattery):
 
 
 class TestPrismaOnSQLite(OnSQLite):
-    pass
+    alone = True
 
 
 class TestDrizzleOnSQLite(OnSQLite):
@@ -107,4 +118,5 @@ class TestTemplateOfPrismaOnPostgreSQL(OnPostgreSQL):
 
 
 class TestDrizzleOnPostgreSQL(OnPostgreSQL):
+    alone = True
     layout = "drizzle"
