@@ -7,7 +7,11 @@ import alembic
 import pytest
 from alembic import command
 from alembic.config import Config
-from shopify_session_storage import MigrationError, open_session_storage
+from shopify_session_storage import (
+    MigrationError,
+    SessionStorageUnavailableError,
+    open_session_storage,
+)
 from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage_sqlalchemy import (
     SQLAlchemySessionStorage,
@@ -29,7 +33,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from .conftest import SHOP, drop, table_name
+from .conftest import SHOP, drop, engine_on, table_name
 
 MINUTE = timedelta(minutes=1)
 
@@ -272,6 +276,14 @@ async def test_the_sql_that_creates_what_is_missing(engine):
     await run(engine, sql)
     assert await storage.migration_sql() == ""
     await drop(engine, table, leases)
+
+
+@pytest.mark.asyncio
+async def test_no_sql_of_a_database_that_cannot_be_reached(tmp_path):
+    """Whatever on_error says: an empty answer would mean that nothing is missing."""
+    async with engine_on(f"sqlite+aiosqlite:///{tmp_path}/no such directory/file.db") as engine:
+        with pytest.raises(SessionStorageUnavailableError):
+            await SQLAlchemySessionStorage(engine).migration_sql()
 
 
 @pytest.mark.asyncio
