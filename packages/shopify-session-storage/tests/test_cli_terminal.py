@@ -33,6 +33,7 @@ def on_terminal(width, *words, keys="", **environment):
     screen, terminal = pty.openpty()
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, width, 0, 0))
     variables = {**os.environ, "TERM": "xterm", **environment}
+    variables.pop("COLUMNS", None)  # would count for more than the terminal's own width
     process = subprocess.Popen(
         [*COMMAND, *words], stdin=terminal, stdout=terminal, stderr=terminal, env=variables
     )
