@@ -16,14 +16,14 @@ import asyncio
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextvars import Context
 from functools import partial
 from typing import Any, Final
 
 from shopify_session_storage.events import NOBODYS, Watch, is_watched
 from shopify_session_storage.failures import OutOfTimeError, Verdict
-from shopify_session_storage.groups import Call, Group, Kind
+from shopify_session_storage.groups import Call, Group, Kind, fail, settle
 
 SLOW_SECONDS: Final = 0.25
 """A group that has been under way for longer does not keep others from leaving."""
@@ -291,7 +291,7 @@ class Lane:
                 call.future.cancel()
             raise
         except BaseException as error:
-            _fail(group.calls, error)
+            fail(group.calls, error)
             raise
         finally:
             self._leave(group, keeps_keys=parks)
@@ -303,7 +303,7 @@ class Lane:
         except Exception as error:
             failure = error
         else:
-            _settle(group.calls, results)
+            settle(group.calls, results)
             return False
         verdict = self._verdict(failure)
         if verdict in (Verdict.DATA, Verdict.CONFLICT):
@@ -316,7 +316,7 @@ class Lane:
                 return False
             if verdict is Verdict.CONFLICT and self._writes and self._park(group, failure):
                 return True
-        _fail(group.calls, failure)
+        fail(group.calls, failure)
         return False
 
     def _park(self, group: Group, conflict: Exception) -> bool:
@@ -348,29 +348,3 @@ def _current_task(loop: asyncio.AbstractEventLoop) -> "asyncio.Task[Any]":
     task = asyncio.current_task(loop)
     assert task is not None
     return task
-
-
-def _settle(calls: Sequence[Call], results: Mapping[str, Any]) -> None:
-    if len(calls) == 1:
-        if not calls[0].future.done():
-            calls[0].future.set_result(results)
-        return
-    given: set[str] = set()
-    for call in calls:
-        share = call.kind.share
-        result = results
-        if share is not None:
-            if given.isdisjoint(call.values):
-                given.update(call.values)
-            else:
-                result = {
-                    key: share(results[key]) for key in call.values if results.get(key) is not None
-                }
-        if not call.future.done():
-            call.future.set_result(result)
-
-
-def _fail(calls: Sequence[Call], error: BaseException) -> None:
-    for call in calls:
-        if not call.future.done():
-            call.future.set_exception(error)

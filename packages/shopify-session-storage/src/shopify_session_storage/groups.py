@@ -106,3 +106,31 @@ class Call:
         self.alone = kind.alone
         self.conflicts = 0
         self.conflict: Exception | None = None
+
+
+def settle(calls: Sequence[Call], results: Mapping[str, Any]) -> None:
+    """Give each call its result; of those that asked for the same, each its own copy."""
+    if len(calls) == 1:
+        if not calls[0].future.done():
+            calls[0].future.set_result(results)
+        return
+    given: set[str] = set()
+    for call in calls:
+        share = call.kind.share
+        result = results
+        if share is not None:
+            if given.isdisjoint(call.values):
+                given.update(call.values)
+            else:
+                result = {
+                    key: share(results[key]) for key in call.values if results.get(key) is not None
+                }
+        if not call.future.done():
+            call.future.set_result(result)
+
+
+def fail(calls: Sequence[Call], error: BaseException) -> None:
+    """Give each call the error."""
+    for call in calls:
+        if not call.future.done():
+            call.future.set_exception(error)
