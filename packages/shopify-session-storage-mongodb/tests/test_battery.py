@@ -12,6 +12,9 @@ from servers.discovery import free_port
 from shopify_session_storage.testing import SessionStorageBattery
 from shopify_session_storage_mongodb import MongoDBSessionStorage
 
+# Where a caller gives up while PyMongo connects, it leaves the socket to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
+
 NOWHERE = "mongodb://127.0.0.1:{}/sessions?serverSelectionTimeoutMS=50"
 
 
