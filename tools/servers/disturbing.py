@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 
 from shopify_session_storage import Session, SessionStorage
-from shopify_session_storage.testing.sessions import offline_session, online_session
+from shopify_session_storage.testing.sessions import offline_session, online_session, unique
 
 from servers.proxy import Proxy
 
@@ -29,16 +29,17 @@ async def travel_together(storage: SessionStorage, proxy: Proxy) -> None:
 
 async def bear_cuts(storage: SessionStorage, cut: Callable[[], None], times: int = 5) -> None:
     """Call on while connections are cut between the calls: no caller hears of it."""
-    many = [online_session(_SHOP, user) for user in range(30)]
+    shop = unique("shop")  # other tests may share the table
+    many = [online_session(shop, user) for user in range(30)]
     await asyncio.gather(*map(storage.store_session, many))
     for _ in range(times):
-        await asyncio.gather(*(storage.find_sessions_by_shop(_SHOP) for _ in range(3)))
+        await asyncio.gather(*(storage.find_sessions_by_shop(shop) for _ in range(3)))
         cut()
         _check(many, await _load(storage, many))
         cut()
         assert all(await asyncio.gather(*map(storage.store_session, many)))
         cut()
-        assert len(await storage.find_sessions_by_shop(_SHOP)) == len(many)
+        assert len(await storage.find_sessions_by_shop(shop)) == len(many)
         cut()
         assert await storage.delete_session(many[0].id) is True
         assert await storage.load_session(many[0].id) is None
