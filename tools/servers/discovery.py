@@ -21,6 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+try:
+    import fcntl
+except ImportError:  # on Windows several processes may build the same
+    fcntl = None  # type: ignore[assignment]
+
 USER = "tester"
 PASSWORD = "p&#$ss:wo/rd@%"  # a test that every adapter passes: credentials need escaping
 DATABASE = "sessions&#$"
@@ -88,8 +93,12 @@ def need(programs: Sequence[str], debian_packages: Sequence[str]) -> None:
     """
     missing = [name for name in programs if program(name) is None]
     if missing and debian_packages and shutil.which("apt-get") and os.geteuid() == 0:
-        print(f"Installing {' '.join(debian_packages)} ...", file=sys.stderr, flush=True)
-        install_debian_packages(debian_packages)
+        BUILT.mkdir(exist_ok=True)
+        with _alone(BUILT / "apt-get.lock"):
+            missing = [name for name in programs if program(name) is None]
+            if missing:  # no other worker was faster
+                print(f"Installing {' '.join(debian_packages)} ...", file=sys.stderr, flush=True)
+                install_debian_packages(debian_packages)
         missing = [name for name in programs if program(name) is None]
     if missing:
         debian = f" (on Debian and Ubuntu: apt-get install {' '.join(debian_packages)})"
@@ -111,9 +120,13 @@ def built(name: str, sources: Sequence[Path], build: Callable[[Path], None]) -> 
     """
     digest = hashlib.sha256(b"".join(source.read_bytes() for source in sources)).hexdigest()
     folder = BUILT / f"{name}-{digest[:12]}"
-    if not folder.exists():
+    if folder.exists():
+        return folder
+    BUILT.mkdir(exist_ok=True)
+    with _alone(BUILT / f"{folder.name}.lock"):
+        if folder.exists():  # another worker was faster
+            return folder
         print(f"Building {name}, once, in {folder.parent.name} ...", file=sys.stderr, flush=True)
-        BUILT.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=BUILT) as directory:
             place = Path(directory) / name
             place.mkdir()
@@ -126,6 +139,15 @@ def built(name: str, sources: Sequence[Path], build: Callable[[Path], None]) -> 
             with suppress(OSError):
                 place.rename(folder)
     return folder
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    """Wait until no other process is inside with the same file."""
+    with lock.open("w") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def run_to_end(*command: str, directory: Path) -> None:

@@ -16,6 +16,9 @@ from shopify_session_storage_sqlalchemy import SQLAlchemySessionStorage
 from sqlalchemy import NullPool, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
+# aiosqlite's thread of a connection whose event loop has ended says so on its way out.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
 
 class OnAnEngine(SessionStorageBattery):
     """An engine with a pool, which belongs to one event loop."""

@@ -18,6 +18,9 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from .conftest import SHOP, drop, engine_on, table_name
 
+# aiosqlite's thread of a connection whose event loop has ended says so on its way out.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
 NETWORKED = ("asyncpg", "psycopg", "aiomysql", "asyncmy")
 
 

@@ -21,6 +21,9 @@ from sqlalchemy.schema import CreateTable
 
 from .conftest import table_name
 
+# aiosqlite's thread of a connection whose event loop has ended says so on its way out.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
 
 class LayoutBattery(SessionStorageBattery):
     """Of connections and event loops the table makes no difference."""

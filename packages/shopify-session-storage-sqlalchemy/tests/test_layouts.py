@@ -28,6 +28,9 @@ from sqlalchemy import MetaData, Table, inspect
 from .conftest import DRIVERS, SHOP, engine_on, engine_url
 from .test_tables import Alembic
 
+# aiosqlite's thread of a connection whose event loop has ended says so on its way out.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
 MINUTE = timedelta(minutes=1)
 GOLDEN = {
     "sqlite": ("prisma_iso", "prisma_unixepoch", "drizzle"),

@@ -68,6 +68,9 @@ async def works(storage):
 ENV = """
 from alembic import context
 
+# aiosqlite's thread of a connection whose event loop has ended says so on its way out.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
 attributes = context.config.attributes
 metadata = attributes["metadata"]
 names = {table.name for table in metadata.tables.values()}
