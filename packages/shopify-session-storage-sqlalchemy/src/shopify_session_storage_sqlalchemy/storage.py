@@ -8,13 +8,13 @@ from typing import Any, Final
 from shopify_session_storage import (
     DEFAULT_TIMEOUT,
     BaseSessionStorage,
-    CorruptSessionError,
     LayoutName,
     MigrationError,
     OnError,
     Session,
     SessionPage,
     Verdict,
+    page_of,
     read_stored,
 )
 from shopify_session_storage.sql.layouts import layout_named
@@ -262,13 +262,11 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
         if after is not None:
             query, parameters = statements.next_page, dict[str, Any](batch=batch, after=after)
         rows = await self._connections.read(lambda c: c.execute(query, parameters).all())
-        page = SessionPage(after=rows[-1][0] if len(rows) == batch else None)
-        for row in rows:
-            try:
-                page.sessions.append(read_stored(self._rows.to_session, row, row[0]))
-            except CorruptSessionError:
-                page.corrupt.append(str(row[0]))
-        return page
+        stored = [(str(row[0]), row) for row in rows]
+        return page_of(self._read_row, stored, rows[-1][0] if len(rows) == batch else None)
+
+    def _read_row(self, row: Any, id: str) -> Session:
+        return read_stored(self._rows.to_session, row, id)
 
     async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
         statements = self._statements

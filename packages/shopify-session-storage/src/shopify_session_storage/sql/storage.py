@@ -4,15 +4,14 @@ An adapter adds its connection and its :class:`Dialect`.
 """
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from shopify_session_storage.base import DEFAULT_TIMEOUT
-from shopify_session_storage.errors import CorruptSessionError
 from shopify_session_storage.failures import OnError
 from shopify_session_storage.migrations import RdbmsSessionStorageMigratorOptions
-from shopify_session_storage.pages import SessionPage
+from shopify_session_storage.pages import SessionPage, page_of
 from shopify_session_storage.session import Session
 from shopify_session_storage.sql.layouts import LayoutName
 from shopify_session_storage.sql.statements import SqlStatements
@@ -122,12 +121,9 @@ class SqlSessionStorage(SqlStatements):
 
     async def _scan(self, after: str | None, batch: int) -> SessionPage:
         sql, parameters = self._page_after(after, batch)
-        rows = list(await self._fetch(sql, parameters))
-        page = [_read_or_id(self._to_session, row) for row in self._decoded(rows)]
-        sessions = [one for one in page if isinstance(one, Session)]
-        corrupt = [one for one in page if isinstance(one, str)]
-        last = self._decoded(rows[-1:])[0][0] if len(rows) == batch else None
-        return SessionPage(sessions, corrupt, last)
+        rows = self._decoded(list(await self._fetch(sql, parameters)))
+        stored = [(str(row[0]), row) for row in rows]
+        return page_of(self._read_row, stored, rows[-1][0] if len(rows) == batch else None)
 
     def _misfit(self, session: Session) -> str | None:
         mapping, table = self._mapping, f"{self.backend}: the table {self._table}"
@@ -153,13 +149,8 @@ class SqlSessionStorage(SqlStatements):
     def _read(self, rows: Iterable[Sequence[Any]]) -> list[Session]:
         return [read_stored(self._to_session, row, row[0]) for row in self._decoded(list(rows))]
 
+    def _read_row(self, row: Sequence[Any], id: str) -> Session:
+        return read_stored(self._to_session, row, id)
+
     def _to_session(self, row: Sequence[Any]) -> Session:
         return self._mapping.to_session(row)
-
-
-def _read_or_id(read: Callable[[Sequence[Any]], Session], row: Sequence[Any]) -> Session | str:
-    """Return the session of a row, or its id if the row cannot be read."""
-    try:
-        return read_stored(read, row, row[0])
-    except CorruptSessionError:
-        return str(row[0])
