@@ -14,13 +14,9 @@ from shopify_session_storage.checks import (
     check_session_ids,
     check_shop,
 )
-from shopify_session_storage.errors import (
-    InvalidSessionError,
-)
+from shopify_session_storage.errors import InvalidSessionError
 from shopify_session_storage.events import watching
-from shopify_session_storage.failures import (
-    OnError,
-)
+from shopify_session_storage.failures import OnError
 from shopify_session_storage.hooks import AdapterHooks
 from shopify_session_storage.lifecycle import Lifecycle
 from shopify_session_storage.pages import SessionPage, check_scan

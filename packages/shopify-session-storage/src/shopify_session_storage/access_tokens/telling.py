@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
-from typing import Final, Literal, TypeVar
+from typing import Literal, TypeVar, cast
 
 from shopify_session_storage.access_tokens.errors import (
     AccessTokenError,
@@ -16,25 +16,6 @@ from shopify_session_storage.events import TokenEvent, TokenEventName, emit, is_
 from shopify_session_storage.session import Session
 
 _R = TypeVar("_R")
-
-_ENDS: Final[dict[str, dict[str, TokenEventName]]] = {
-    "refresh": {
-        "start": "refresh.start",
-        "ok": "refresh.ok",
-        "lost": "refresh.lost",
-        "transient": "refresh.transient",
-        "rejected": "refresh.rejected",
-        "failed": "refresh.failed",
-    },
-    "exchange": {
-        "start": "exchange.start",
-        "ok": "exchange.ok",
-        "lost": "exchange.lost",
-        "transient": "exchange.transient",
-        "rejected": "exchange.rejected",
-        "failed": "exchange.failed",
-    },
-}
 
 
 class Telling:
@@ -86,9 +67,10 @@ class Telling:
     def _tell(self, end: str, error: BaseException | None = None) -> None:
         if not is_watched():
             return
+        name = end if end == "malformed" else f"{self._what}.{end}"
         emit(
             TokenEvent(
-                _ENDS[self._what].get(end, "malformed"),
+                cast("TokenEventName", name),
                 self._session.shop,
                 _mode(self._session),
                 0.0 if end == "start" else perf_counter() - self._began,

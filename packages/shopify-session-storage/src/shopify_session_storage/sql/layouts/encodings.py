@@ -116,7 +116,6 @@ def binary_digits(column: LiveColumn) -> Encoding:
 class Encodings:
     """Which kinds of columns hold which values of a session, in one kind of database."""
 
-    text: Mapping[Kind, Encoder] = field(default_factory=lambda: {Kind.TEXT: text})
     flag: Mapping[Kind, Encoder] = field(default_factory=lambda: {Kind.BOOLEAN: boolean})
     date: Mapping[Kind, Encoder] = field(
         default_factory=lambda: {

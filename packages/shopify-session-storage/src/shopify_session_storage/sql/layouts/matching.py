@@ -153,7 +153,7 @@ def _encoders(name: str, known: Encodings) -> Mapping[Kind, e.Encoder]:
     if name == "userId":
         return known.user_id
     if name == "accessToken":
-        return dict.fromkeys(known.text, e.access_token)
+        return {Kind.TEXT: e.access_token}
     if name in _ALWAYS_THERE:
-        return dict.fromkeys(known.text, e.required_text)
-    return known.text
+        return {Kind.TEXT: e.required_text}
+    return {Kind.TEXT: e.text}
