@@ -1,7 +1,6 @@
 """Sessions in DynamoDB: the operations."""
 
 import re
-import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -33,10 +32,9 @@ from shopify_session_storage_dynamodb.items import (
     condition_to_store,
     item_of,
     key_of,
-    lease_key_of,
-    lease_of,
     read_item,
 )
+from shopify_session_storage_dynamodb.leases import acquire_lease, release_lease
 from shopify_session_storage_dynamodb.table import Table
 from shopify_session_storage_dynamodb.time_to_live import check_time_to_live
 
@@ -253,33 +251,10 @@ class DynamoDBSessionStorage(BaseSessionStorage):
         return page_of(_read_scanned, items, None if last is None else last["id"]["S"])
 
     async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
-        now = time.time_ns() // 1_000_000  # DynamoDB shows no clock of its own
-        try:
-            await self._client.put_item(
-                TableName=self._table.name,
-                Item=lease_of(name, holder, now + milliseconds),
-                ConditionExpression=(
-                    "attribute_not_exists(id) OR holder = :holder OR leaseExpires <= :now"
-                ),
-                ExpressionAttributeValues={":holder": {"S": holder}, ":now": {"N": str(now)}},
-            )
-        except ClientError as error:
-            if errors.code_of(error) != errors.CONDITION_NOT_MET:
-                raise
-            return False
-        return True
+        return await acquire_lease(self._client, self._table.name, name, holder, milliseconds)
 
     async def _release_lease(self, name: str, holder: str) -> None:
-        try:
-            await self._client.delete_item(
-                TableName=self._table.name,
-                Key=lease_key_of(name),
-                ConditionExpression="holder = :holder",
-                ExpressionAttributeValues={":holder": {"S": holder}},
-            )
-        except ClientError as error:
-            if errors.code_of(error) != errors.CONDITION_NOT_MET:
-                raise
+        await release_lease(self._client, self._table.name, name, holder)
 
     async def _ids_of(self, shop: str) -> list[str]:
         """Return the ids that the index has for *shop*, a MB of its entries at a time."""
