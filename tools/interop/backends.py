@@ -54,7 +54,8 @@ class Backend:
         javascript_drivers: What the official adapter works with.
         python_drivers: What ours works with.
         old: The files of its old databases, with their table if it is not the default.
-        others: The files of databases that other packages of Shopify's made, with their table.
+        others: The files of databases that other packages of Shopify's made, with their table, in
+            the data of the package's own tests.
         either_creates: Whether a storage finds nothing at first, and creates what it needs.
         package: What our package's name ends with.
         adapter: What the official package's name ends with; its name in ``adapters.cjs``.
@@ -139,9 +140,9 @@ SQLITE = Backend(
     ("aiosqlite",),
     dict.fromkeys(("sqlite_v1_0.sqlite", "sqlite_v5.sqlite", "sqlite_v5_huge_user_id.sqlite")),
     {
-        "prisma_sqlite_iso.sql": "Session",
-        "prisma_sqlite_unixepoch.sql": "Session",
-        "drizzle_sqlite.sql": "session",
+        "prisma_iso/sessions.sqlite": "Session",
+        "prisma_unixepoch/sessions.sqlite": "Session",
+        "drizzle/sessions.sqlite": "session",
     },
 )
 
@@ -177,7 +178,7 @@ POSTGRESQL = Backend(
         "postgresql_v1_0_mixed_case_table.sql": "MyAppSessions",
         "postgresql_v5.sql": None,
     },
-    {"prisma_postgresql.sql": "Session", "drizzle_postgresql.sql": "session"},
+    {"prisma/dump.sql": "Session", "drizzle/dump.sql": "session"},
 )
 
 
@@ -206,7 +207,7 @@ MYSQL = Backend(
     ("mysql2",),
     ("aiomysql",),
     dict.fromkeys(("mysql_v1_0.sql", "mysql_v5.sql")),
-    {"prisma_mysql.sql": "Session", "drizzle_mysql.sql": "session"},
+    {"prisma/dump.sql": "Session", "drizzle/dump.sql": "session"},
 )
 
 

@@ -281,7 +281,7 @@ async def test_old_database(backend, file, table, first, space, peer):
 
 
 OTHERS = [
-    pytest.param(backend, file, table, id=file.partition(".")[0])
+    pytest.param(backend, file, table, id=f"{backend.id}-{file.partition('/')[0]}")
     for backend in BACKENDS
     for file, table in backend.others.items()
 ]
@@ -289,7 +289,7 @@ OTHERS = [
 
 @pytest.mark.parametrize(("backend", "file", "table"), OTHERS)
 async def test_tables_of_prisma_and_drizzle_are_refused(backend, file, table, space):
-    await space.restore(HERE / "data" / "others" / file)
+    await space.restore(backend.data / file)
     storage = space.python(table=table)
     for attempt in (storage.ready(), storage.store_session(offline_session("shop"))):
         with pytest.raises(MigrationError, match=rf"the table {table} has another layout.*Prisma"):
