@@ -35,6 +35,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from .conftest import SHOP, drop, engine_on, table_name
 
+# aiosqlite's thread of a connection whose event loop has ended says so on its way out.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+
 MINUTE = timedelta(minutes=1)
 
 
@@ -67,9 +70,6 @@ async def works(storage):
 
 ENV = """
 from alembic import context
-
-# aiosqlite's thread of a connection whose event loop has ended says so on its way out.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 
 attributes = context.config.attributes
 metadata = attributes["metadata"]
