@@ -13,8 +13,6 @@ from shopify_session_storage import OnlineAccessInfo, Session, dump_session_json
 
 from bench.workload import session_of
 
-_ROUNDS = 7
-
 
 @dataclass(kw_only=True)
 class Plain:
@@ -32,28 +30,28 @@ class Plain:
     online_access_info: OnlineAccessInfo | None = None
 
 
-def measure() -> dict[str, dict[str, float]]:
-    """Return import times in milliseconds, and conversions in microseconds."""
-    return {"import_ms": _imports(), "convert_us": _conversions()}
+def measure(rounds: int) -> dict[str, dict[str, float]]:
+    """Return import times in milliseconds, and conversions in microseconds, as medians."""
+    return {"import_ms": _imports(rounds), "convert_us": _conversions(rounds)}
 
 
-def _imports() -> dict[str, float]:
+def _imports(rounds: int) -> dict[str, float]:
     modules = {"asyncio": "asyncio"}
     for package in packages():
         modules[package.name] = package.name.replace("-", "_")
-    return {name: _import(module) for name, module in modules.items()}
+    return {name: _import(module, rounds) for name, module in modules.items()}
 
 
-def _import(module: str) -> float:
+def _import(module: str, rounds: int) -> float:
     code = f"import time; t = time.perf_counter(); import {module}; print(time.perf_counter() - t)"
     runs = [
         float(subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout)
-        for _ in range(_ROUNDS)
+        for _ in range(rounds)
     ]
     return median(runs) * 1e3
 
 
-def _conversions() -> dict[str, float]:
+def _conversions(rounds: int) -> dict[str, float]:
     from shopify_session_storage_postgresql import PostgreSQLSessionStorage
 
     storage = PostgreSQLSessionStorage("postgresql://nowhere/nothing")
@@ -79,6 +77,6 @@ def _conversions() -> dict[str, float]:
     }
     count = 5000
     return {
-        what: median(timeit.repeat(call, number=count, repeat=_ROUNDS)) / count * 1e6
+        what: median(timeit.repeat(call, number=count, repeat=rounds)) / count * 1e6
         for what, call in calls.items()
     }

@@ -1,65 +1,35 @@
-"""Runs an operation many times, and measures it."""
+"""Makes calls for some time, so many at a time, and measures them."""
 
 import asyncio
-import resource
-import sys
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+
+from bench.figures import Measured, Meter
+
+Call = Callable[[int], Awaitable[object]]
 
 
-@dataclass(frozen=True)
-class Measured:
-    """One run.
+async def measure(call: Call, *, count: int, concurrency: int, seconds: float) -> Measured:
+    """Keep *concurrency* callers busy: each calls again as soon as it has its answer.
 
-    Attributes:
-        rate: Calls per second.
-        p50: Median time of a call in milliseconds.
-        p99: The same, which one in a hundred exceeds.
-        cpu: Microseconds of the client's CPU time per call.
-        memory: The client's largest memory so far, in megabytes.
+    Args:
+        call: Is given the number of the call, from 0.
+        count: At most so many calls.
+        concurrency: How many are under way at a time.
+        seconds: No call but each caller's first begins after this time.
     """
-
-    rate: float
-    p50: float
-    p99: float
-    cpu: float
-    memory: float
-
-
-async def measure(call: Callable[[int], Awaitable[Any]], count: int, concurrency: int) -> Measured:
-    """Call with every number up to *count*, so many at a time."""
-    times: list[float] = []
+    meter = Meter()
     numbers = iter(range(count))
     clock = time.perf_counter
+    end = clock() + seconds
 
     async def caller() -> None:
         for number in numbers:
             started = clock()
             await call(number)
-            times.append(clock() - started)
+            meter.times.append(clock() - started)
+            if clock() > end:
+                break
 
-    cpu = time.process_time()
-    started = clock()
-    await asyncio.gather(*(caller() for _ in range(min(concurrency, count))))
-    seconds = clock() - started
-    cpu = time.process_time() - cpu
-    times.sort()
-    return Measured(
-        rate=count / seconds,
-        p50=times[count // 2] * 1e3,
-        p99=times[min(count - 1, count * 99 // 100)] * 1e3,
-        cpu=cpu / count * 1e6,
-        memory=_memory(),
-    )
-
-
-def _memory() -> float:
-    status = Path("/proc/self/status")
-    if status.exists():  # on Linux what getrusage() tells begins with the parent's memory
-        peak = status.read_text().partition("VmHWM:")[2].split()[0]
-        return int(peak) / (1 << 10)
-    size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, else kilobytes
-    return size / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    await asyncio.gather(*(caller() for _ in range(concurrency)))
+    return meter.measured()

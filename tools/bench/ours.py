@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from shopify_session_storage import BaseSessionStorage
+from shopify_session_storage import BaseSessionStorage, SessionStorage
 
 
 class Ours:
     """A storage, with the names of the operations."""
 
-    def __init__(self, storage: BaseSessionStorage) -> None:
+    def __init__(self, storage: SessionStorage) -> None:
         self.store = storage.store_session
         self.load = storage.load_session
         self.find = storage.find_sessions_by_shop

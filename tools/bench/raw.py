@@ -38,7 +38,8 @@ def _statements(quote: str, mark: str, upsert: str, inserted: str) -> tuple[str,
 async def sqlite(database: str) -> AsyncIterator[Any]:
     """Open SQLite: one connection of aiosqlite, in autocommit mode.
 
-    The commit of one task would otherwise be the commit of whatever others have begun.
+    The commit of one task would otherwise be the commit of whatever others have begun. A read is
+    one hop to aiosqlite's thread.
     """
     import aiosqlite
 
@@ -54,12 +55,10 @@ async def sqlite(database: str) -> AsyncIterator[Any]:
             await connection.commit()
 
         async def load(self, id: str) -> Any:
-            async with connection.execute(f'{select} WHERE "id" = ?', (id,)) as cursor:
-                return await cursor.fetchone()
+            return await connection.execute_fetchall(f'{select} WHERE "id" = ?', (id,))
 
         async def find(self, shop: str) -> Any:
-            async with connection.execute(f'{select} WHERE "shop" = ?', (shop,)) as cursor:
-                return await cursor.fetchall()
+            return await connection.execute_fetchall(f'{select} WHERE "shop" = ?', (shop,))
 
         async def delete(self, id: str) -> None:
             await connection.execute('DELETE FROM shopify_sessions WHERE "id" = ?', (id,))
@@ -73,8 +72,8 @@ async def sqlite(database: str) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def postgresql(url: str) -> AsyncIterator[Any]:
-    """Open PostgreSQL: a pool of asyncpg."""
+async def postgresql(url: str, **options: Any) -> AsyncIterator[Any]:
+    """Open PostgreSQL: a pool of asyncpg, with further options."""
     import asyncpg
 
     select, upsert = _statements('"', "${}", 'ON CONFLICT ("id") DO UPDATE SET', "excluded.{}")
@@ -98,7 +97,10 @@ async def postgresql(url: str) -> AsyncIterator[Any]:
         async def delete_many(self, ids: Sequence[str]) -> None:
             await pool.execute('DELETE FROM shopify_sessions WHERE "id" = ANY($1)', ids)
 
-    async with asyncpg.create_pool(url) as pool:
+        async def settle(self) -> None:
+            await pool.execute("ANALYZE shopify_sessions")
+
+    async with asyncpg.create_pool(url, **options) as pool:
         yield Raw()
 
 
@@ -143,27 +145,42 @@ async def mysql(url: str) -> AsyncIterator[Any]:
 
 @asynccontextmanager
 async def redis(url: str, prefix: str) -> AsyncIterator[Any]:
-    """Open Redis. Stores and deletes leave out the lists of shops, which need a second step."""
+    """Open Redis: the steps of the official adapter, which loses changes of lists to races."""
     from redis.asyncio import Redis
 
     class Raw:
         async def store(self, session: Session) -> None:
             pairs = json.dumps(session.to_property_array(return_user_data=True))
-            await client.set(f"{prefix}_{session.id}", pairs)
+            key = f"{prefix}_{session.id}"
+            await client.set(key, pairs)
+            keys = await self._list(session.shop)
+            if key not in keys:
+                await client.set(f"{prefix}_{session.shop}", json.dumps([*keys, key]))
+
+        async def _list(self, shop: str) -> list[str]:
+            keys: list[str] = json.loads(await client.get(f"{prefix}_{shop}") or b"[]")
+            return keys
 
         async def load(self, id: str) -> Any:
             text = await client.get(f"{prefix}_{id}")
             return None if text is None else json.loads(text)
 
         async def find(self, shop: str) -> Any:
-            keys = json.loads(await client.get(f"{prefix}_{shop}") or b"[]")
+            keys = await self._list(shop)
             return [json.loads(text) for text in await client.mget(keys) if text]
 
         async def delete(self, id: str) -> None:
-            await client.delete(f"{prefix}_{id}")
+            pairs = await self.load(id)
+            if pairs is not None:
+                shop = dict(pairs)["shop"]
+                key = f"{prefix}_{id}"
+                await client.delete(key)
+                keys = [each for each in await self._list(shop) if each != key]
+                await client.set(f"{prefix}_{shop}", json.dumps(keys))
 
         async def delete_many(self, ids: Sequence[str]) -> None:
-            await client.delete(*(f"{prefix}_{id}" for id in ids))
+            for id in ids:
+                await self.delete(id)
 
     async with Redis.from_url(url) as client:
         yield Raw()

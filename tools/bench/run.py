@@ -1,38 +1,35 @@
-"""Measures one backend: the three subjects in turn, on one database."""
+"""Measures one backend: its subjects in turn, on one server."""
 
-import asyncio
 import os
 import platform
 import subprocess
-import sys
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from statistics import median
 from typing import Any
 
-from interop.backends import Backend, Space
-from servers.kv import TOKEN
+from interop.backends import Backend
 
-from bench.subjects import SUBJECTS, latency, working
+from bench.databases import databases
+from bench.node import node
+from bench.rounds import Pace, Rounds
+from bench.subjects import OURS, Subject, subjects_of
 from bench.workload import OPERATIONS
 
-CONCURRENCIES = (1, 16, 64)
 STORED = 1000
 # FerretDB, in place of MongoDB, reads all that is stored for each query.
 _FEWER_STORED = {"mongodb": 100}
-LATENCY_MILLISECONDS = 1.0
+FAR = ("store", "load", "find", "delete 10")
 GROWING = ("load", "find")
+ARRIVING = ("load", "store")
+SHARES = (0.5, 0.8, 0.95)
+"""Of the calls per second that can arrive and be answered in time."""
+
 # How far the local servers can be filled in reasonable time.
 _LARGEST = {"dynamodb": 10_000, "mongodb": 1000, "kv-style": STORED}
-_MOST = 200_000  # calls of one run
-_INDEXED_BY_OURS = (
-    "sqlite",
-    "postgresql",
-    "mysql",
-    "mongodb",
-)  # the official adapters have no index
+# Those beside which a small database is measured when they have grown.
+_PAIRED = ("sqlite", "postgresql", "mysql", "redis")
+SMALL = Subject(f"ours at {STORED:,}", OURS.module)
 
 
 def machine() -> str:
@@ -47,201 +44,65 @@ def machine() -> str:
 
 def node_version() -> str:
     """Return the version of Node."""
-    output = subprocess.run(
-        ["node", "--version"], capture_output=True, check=True, text=True
-    ).stdout
+    command = [str(node()), "--version"]
+    output = subprocess.run(command, capture_output=True, check=True, text=True).stdout
     return output.strip().removeprefix("v")
 
 
-def backend(backend: Backend, *, rounds: int, seconds: float, growth: int) -> dict[str, Any]:
+def backend(
+    backend: Backend, *, pace: Pace, growth: int, uvloop: bool, before: Sequence[Path]
+) -> dict[str, Any]:
     """Measure a backend on a private server.
 
     Args:
         backend: Which.
-        rounds: How often each figure is taken; the median counts.
-        seconds: How long an operation of a subject is measured in a round.
+        pace: How long.
         growth: How many sessions the database is to have in the end.
+        uvloop: Whether ours is measured on uvloop, too.
+        before: The sources of an older revision of ours, if that is to be measured.
 
     Returns:
-        Figures by setting, operation, concurrency (or number of sessions) and subject.
+        Figures by setting, operation, concurrency (or number of sessions, or share) and subject.
     """
+    subjects = subjects_of(backend.name, uvloop=uvloop, before=before)
     results: dict[str, Any] = {}
-    with _databases(backend) as (spaces, place), ExitStack() as stack:
-        bench = _Bench(backend, stack, spaces, rounds, seconds)
+    with databases(backend, subjects) as (spaces, one_more, place), ExitStack() as stack:
+        rounds = Rounds(backend, stack, spaces, pace)
         fewest = _FEWER_STORED.get(backend.name, STORED)
-        bench.store_more(fewest)
-        results["local"] = bench.measure_all(OPERATIONS)
+        rounds.store_more(fewest)
+        results["local"] = rounds.measure_all(OPERATIONS)
+        results["arrivals"] = _arrivals(rounds, results["local"])
         if backend.server is not None:
-            with bench.latency(place):
-                results["latency"] = bench.measure_all(OPERATIONS)
-        results["growth"] = {operation: {} for operation in GROWING}
-        size = fewest
-        while size <= min(growth, _LARGEST.get(backend.name, growth)):
-            bench.store_more(size)
-            bench.setting = f"{size} sessions stored, "
-            for operation in GROWING:
-                results["growth"][operation][str(size)] = bench.measure(operation, 16)
-            size *= 10
+            with rounds.latency(place):
+                results["latency"] = rounds.measure_all(FAR)
+        if backend.name in _PAIRED:
+            stack.enter_context(rounds.beside(SMALL, one_more(), STORED))
+        results["growth"] = _growth(rounds, fewest, min(growth, _LARGEST.get(backend.name, growth)))
     return results
 
 
-class _Bench:
-    """Measures operations one after the other, and says how it goes.
-
-    Attributes:
-        setting: Said before each line of progress.
-    """
-
-    def __init__(
-        self,
-        backend: Backend,
-        stack: ExitStack,
-        spaces: Mapping[str, Space],
-        rounds: int,
-        seconds: float,
-    ) -> None:
-        self._backend = backend
-        self._spaces = spaces
-        self._rounds = rounds
-        self._seconds = seconds
-        self._stored = 0
-        self._next = 10_000_000  # sessions that are stored and deleted within a run
-        self.setting = ""
-        self._workers = {
-            subject: stack.enter_context(working(subject, backend.name, space.javascript))
-            for subject, space in spaces.items()
+def _arrivals(rounds: Rounds, local: dict[str, Any]) -> dict[str, Any]:
+    figures: dict[str, Any] = {}
+    for operation in ARRIVING:
+        reached = {name: run["rate"] for name, run in local[operation]["64"].items()}
+        # A call that arrives by itself costs its client more than one of a busy caller.
+        full = rounds.measure_arrivals(operation, reached)
+        figures[operation] = {
+            str(share): rounds.measure_arrivals(
+                operation, {name: share * run["rate"] for name, run in full.items()}
+            )
+            for share in SHARES
         }
-        # Where each has its own table, the bare driver fills both, and in bulk: on that of the
-        # official adapter ours would create the index that it lacks.
-        own_tables = spaces["JavaScript"] is not spaces["ours"]
-        shared = self._workers["raw" if own_tables else "ours"]
-        self._helpers = {
-            subject: shared
-            if space is spaces["ours"]
-            else stack.enter_context(working("raw", backend.name, space.javascript))
-            for subject, space in spaces.items()
-        }
-
-    def store_more(self, size: int) -> None:
-        """Have so many sessions stored in all."""
-        for helper in dict.fromkeys(self._helpers.values()):
-            if size > self._stored:
-                helper.prepare(self._stored, size - self._stored)
-        self._stored = size
-
-    @contextmanager
-    def latency(self, place: Path) -> Iterator[None]:
-        """Measure with network latency."""
-        near = self._workers
-        with ExitStack() as stack:
-            far = {}
-            for subject, space in self._spaces.items():
-                options = stack.enter_context(
-                    latency(space.javascript, LATENCY_MILLISECONDS, place)
-                )
-                far[subject] = stack.enter_context(working(subject, self._backend.name, options))
-            self._workers = far
-            self.setting = f"{LATENCY_MILLISECONDS:g} ms of latency, "
-            yield
-            self._workers = near
-            self.setting = ""
-
-    def measure_all(self, operations: Iterable[str]) -> dict[str, dict[str, Any]]:
-        """Return the medians by operation, concurrency and subject."""
-        return {
-            operation: {
-                str(concurrency): self.measure(operation, concurrency)
-                for concurrency in CONCURRENCIES
-            }
-            for operation in operations
-        }
-
-    def measure(self, operation: str, concurrency: int) -> dict[str, dict[str, float]]:
-        """Return the medians by subject.
-
-        Beside what :class:`~bench.measuring.Measured` has, ``times`` tells how many times as many
-        calls a second ours has made.
-        """
-        what = f"{self._backend.name}: {self.setting}{operation}, {concurrency} at a time"
-        print(f"{what} ... ", end="", flush=True, file=sys.stderr)
-        counts = {}
-        for subject in self._workers:
-            trial = self._run(subject, operation, max(50, concurrency), concurrency)
-            wanted = int(trial["rate"] * self._seconds)
-            counts[subject] = min(max(wanted, 2 * concurrency, 10), _MOST)
-        figures: dict[str, list[dict[str, float]]] = {subject: [] for subject in self._workers}
-        order = list(self._workers)
-        for _ in range(self._rounds):
-            for subject in order:
-                run = self._run(subject, operation, counts[subject], concurrency)
-                figures[subject].append(run)
-            order.append(order.pop(0))
-        for runs in figures.values():
-            # In the same round, when the machine was as fast for both.
-            for ours, run in zip(figures["ours"], runs, strict=True):
-                run["times"] = ours["rate"] / run["rate"]
-        medians = {
-            subject: {key: median(run[key] for run in runs) for key in runs[0]}
-            for subject, runs in figures.items()
-        }
-        rates = ", ".join(f"{subject} {each['rate']:.0f}/s" for subject, each in medians.items())
-        print(rates, flush=True, file=sys.stderr)
-        return medians
-
-    def _run(self, subject: str, operation: str, count: int, concurrency: int) -> dict[str, float]:
-        worker, helper = self._workers[subject], self._helpers[subject]
-        first = self._next
-        sessions = 10 * count if operation == "delete 10" else count
-        self._next += -(-sessions // 10) * 10
-        if operation.startswith("delete"):
-            helper.prepare(first, sessions)
-        result = worker.measure(
-            operation, first=first, stored=self._stored, count=count, concurrency=concurrency
-        )
-        if operation == "store new":
-            calls = -(-sessions // 10)
-            helper.measure("delete 10", first=first, stored=0, count=calls, concurrency=16)
-        return result
+    return figures
 
 
-@contextmanager
-def _databases(backend: Backend) -> Iterator[tuple[dict[str, Space], Path]]:
-    """Give each subject its database: ours and the bare driver one, the official adapter its own.
-
-    Where the layout leaves nothing to choose, all three share one.
-    """
-    with (
-        tempfile.TemporaryDirectory(prefix="bench-") as directory,
-        asyncio.Runner() as runner,
-        ExitStack() as stack,
-    ):
-        os.environ["CLOUDFLARE_API_TOKEN"] = TOKEN
-        url = "" if backend.server is None else stack.enter_context(backend.server.run())
-        shared = _opened(stack, runner, backend.space(url, Path(directory)))
-        runner.run(_create(shared))
-        spaces = dict.fromkeys(SUBJECTS, shared)
-        if backend.name in _INDEXED_BY_OURS:
-            spaces["JavaScript"] = _opened(stack, runner, backend.space(url, Path(directory)))
-            with working("JavaScript", backend.name, spaces["JavaScript"].javascript):
-                pass  # creates its table
-        yield spaces, Path(directory)
-
-
-def _opened(stack: ExitStack, runner: asyncio.Runner, opened: Any) -> Space:
-    space: Space = runner.run(_enter(opened))
-    stack.callback(lambda: runner.run(_leave(opened)))
-    return space
-
-
-async def _enter(opened: Any) -> Space:
-    space: Space = await opened.__aenter__()
-    return space
-
-
-async def _leave(opened: Any) -> None:
-    await opened.__aexit__(None, None, None)
-
-
-async def _create(space: Space) -> None:
-    async with space.python():
-        pass
+def _growth(rounds: Rounds, fewest: int, most: int) -> dict[str, Any]:
+    figures: dict[str, Any] = {operation: {} for operation in GROWING}
+    size = fewest
+    while size <= most:
+        rounds.store_more(size)
+        rounds.setting = f"{size} sessions stored, "
+        for operation in GROWING:
+            figures[operation][str(size)] = rounds.measure(operation, 16)
+        size *= 10
+    return figures

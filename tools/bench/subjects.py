@@ -1,22 +1,68 @@
-"""The three subjects of a backend, each in a process of its own, and the network between."""
+"""What is compared on each backend, each subject in a process of its own."""
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from interop.packages import installed_packages
-from servers.discovery import accepts, built, free_port, need, run_to_end, running, talking
+from servers.discovery import talking
+
+from bench.node import node
 
 HERE = Path(__file__).parent
-SUBJECTS = ("ours", "raw", "JavaScript")
 
 # The official adapters know no TLS, so nobody uses it.
 _WITHOUT_TLS = {"postgresql": "?sslmode=disable", "mysql": "?ssl-mode=DISABLED"}
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One of those that take turns.
+
+    Attributes:
+        name: In the report.
+        module: Where its Python is; None for the official adapter.
+        loop: The event loop that it runs on.
+        path: Folders that its imports look in first.
+    """
+
+    name: str
+    module: str | None
+    loop: str = "asyncio"
+    path: tuple[Path, ...] = ()
+
+
+OURS = Subject("ours", "bench.ours")
+RAW = Subject("raw", "bench.raw")
+JAVASCRIPT = Subject("JavaScript", None)
+WITH_WAL = Subject("JavaScript with WAL", None)
+
+_FURTHER = {
+    "sqlite": (WITH_WAL,),
+    "postgresql": (Subject("raw without reset", "bench.raw_without_reset"),),
+    "redis": (Subject("ours with a cache", "bench.cached"),),
+}
+
+
+def subjects_of(backend: str, *, uvloop: bool, before: Sequence[Path]) -> list[Subject]:
+    """Return who takes turns on a backend.
+
+    Args:
+        backend: Its name.
+        uvloop: Whether ours runs on uvloop, too.
+        before: The sources of an older revision of ours, if that is to be measured.
+    """
+    subjects = [OURS, RAW, JAVASCRIPT, *_FURTHER.get(backend, ())]
+    if uvloop:
+        subjects.append(Subject("ours on uvloop", "bench.ours", loop="uvloop"))
+    if before:
+        subjects.append(Subject("ours before", "bench.ours", path=tuple(before)))
+    return subjects
 
 
 class Worker:
@@ -26,22 +72,21 @@ class Worker:
         self._process = process
         self._read()
 
-    def measure(
-        self, operation: str, *, first: int, stored: int, count: int, concurrency: int
-    ) -> dict[str, float]:
-        """Have an operation of ``workload.py`` run, and return what ``measuring.py`` measured."""
-        return self._ask(
-            op="measure",
-            operation=operation,
-            first=first,
-            stored=stored,
-            count=count,
-            concurrency=concurrency,
-        )
+    def measure(self, **request: Any) -> dict[str, float]:
+        """Have callers make calls, and return what ``figures.py`` has; see ``measuring.py``."""
+        return self._ask(op="measure", **request)
+
+    def arrive(self, **request: Any) -> dict[str, float]:
+        """Have calls arrive, and return the same; see ``arrivals.py``."""
+        return self._ask(op="arrive", **request)
 
     def prepare(self, first: int, count: int) -> None:
         """Have sessions stored."""
         self._ask(op="prepare", first=first, count=count)
+
+    def settle(self) -> None:
+        """Have the server take notice of what has been stored."""
+        self._ask(op="settle")
 
     def _ask(self, **request: Any) -> dict[str, float]:
         assert self._process.stdin is not None
@@ -59,40 +104,17 @@ class Worker:
 
 
 @contextmanager
-def working(subject: str, backend: str, options: Mapping[str, Any]) -> Iterator[Worker]:
+def working(subject: Subject, backend: str, options: Mapping[str, Any]) -> Iterator[Worker]:
     """Run a subject on the database that *options* name."""
     options = dict(options)
-    if subject == "JavaScript":
-        command = ["node", str(HERE / "worker.cjs"), backend]
+    if subject.module is None:
+        command = [str(node()), str(HERE / "worker.cjs"), backend]
         environment = {"NODE_PATH": str(installed_packages())}
     else:
-        command = [sys.executable, "-m", "bench.worker", subject, backend]
-        environment = {"PYTHONPATH": str(HERE.parent)}
+        command = [sys.executable, "-m", "bench.worker", subject.loop, subject.module, backend]
+        folders = [*subject.path, HERE.parent]
+        environment = {"PYTHONPATH": ":".join(str(folder) for folder in folders)}
         if backend in _WITHOUT_TLS:
             options["url"] += _WITHOUT_TLS[backend]
     with talking([*command, json.dumps(options)], environment=environment) as process:
         yield Worker(process)
-
-
-@contextmanager
-def latency(options: Mapping[str, Any], milliseconds: float, place: Path) -> Iterator[Any]:
-    """Give the options of the same database, further away by this time for the way and back."""
-    need(("go",), ())
-    (key,) = {"url", "endpoint"} & options.keys()
-    parts = urlsplit(options[key])
-    port = free_port()
-    folder = built("latency", [HERE / "latency" / "main.go"], _build_latency)
-    command = [
-        str(folder / "latency"),
-        f"127.0.0.1:{port}",
-        f"{parts.hostname}:{parts.port}",
-        f"{milliseconds / 2}ms",
-    ]
-    login = parts.netloc.rpartition("@")
-    netloc = f"{login[0]}{login[1]}127.0.0.1:{port}"
-    with running(command, directory=place, answers=lambda: accepts(port)):
-        yield {**options, key: urlunsplit(parts._replace(netloc=netloc))}
-
-
-def _build_latency(folder: Path) -> None:
-    run_to_end("go", "build", "-o", str(folder / "latency"), ".", directory=HERE / "latency")

@@ -7,33 +7,34 @@ import asyncio
 import importlib
 import json
 import sys
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
-from bench.measuring import measure
-from bench.workload import id_of, number_of, session_of, shop_of
+from bench.arrivals import arrive
+from bench.measuring import Call, measure
+from bench.workload import id_of, inputs, number_of, session_of, shop_of
 
 PREPARING = 256  # stores at a time
 PREPARED = 1000  # sessions in one call of store_many()
 
 
-def calls(subject: Any, request: dict[str, Any]) -> Callable[[int], Awaitable[Any]]:
+def call_of(subject: Any, request: dict[str, Any]) -> Call:
     """Return what does call number so-and-so of the operation, its input made beforehand."""
     operation, first, stored = request["operation"], request["first"], request["stored"]
-    numbers = [number_of(operation, first, index, stored) for index in range(request["count"])]
-    inputs: list[Any]
+    count = inputs(operation, request["count"], stored)
+    numbers = [number_of(operation, first, index, stored) for index in range(count)]
+    given: list[Any]
     if operation.startswith("store"):
-        call, inputs = subject.store, [session_of(number) for number in numbers]
+        call, given = subject.store, [session_of(number) for number in numbers]
     elif operation == "find":
-        call, inputs = subject.find, [shop_of(number) for number in numbers]
+        call, given = subject.find, [shop_of(number) for number in numbers]
     elif operation == "delete 10":
         call = subject.delete_many
-        inputs = [[id_of(number + more) for more in range(10)] for number in numbers]
+        given = [[id_of(number + more) for more in range(10)] for number in numbers]
     else:
         call = subject.delete if operation == "delete" else subject.load
-        inputs = [id_of(number) for number in numbers]
-    return lambda index: call(inputs[index])
+        given = [id_of(number) for number in numbers]
+    return lambda index: call(given[index % count])
 
 
 async def prepare(subject: Any, first: int, count: int) -> None:
@@ -43,7 +44,12 @@ async def prepare(subject: Any, first: int, count: int) -> None:
             numbers = range(start, min(start + PREPARED, first + count))
             await subject.store_many([session_of(number) for number in numbers])
     else:
-        await measure(lambda index: subject.store(session_of(first + index)), count, PREPARING)
+        await measure(
+            lambda index: subject.store(session_of(first + index)),
+            count=count,
+            concurrency=PREPARING,
+            seconds=float("inf"),
+        )
 
 
 async def answer(subject: Any, request: dict[str, Any]) -> dict[str, Any]:
@@ -51,12 +57,19 @@ async def answer(subject: Any, request: dict[str, Any]) -> dict[str, Any]:
     if request["op"] == "prepare":
         await prepare(subject, request["first"], request["count"])
         return {}
-    return asdict(await measure(calls(subject, request), request["count"], request["concurrency"]))
+    if request["op"] == "settle":
+        await subject.settle()
+        return {}
+    call = call_of(subject, request)
+    limits = {"count": request["count"], "seconds": request["seconds"]}
+    if request["op"] == "arrive":
+        return asdict(await arrive(call, rate=request["rate"], **limits))
+    return asdict(await measure(call, concurrency=request["concurrency"], **limits))
 
 
-async def main(kind: str, backend: str, options: str) -> None:
+async def main(module: str, backend: str, options: str) -> None:
     """Serve requests until the input ends."""
-    make = getattr(importlib.import_module(f"bench.{kind}"), backend.replace("-", "_"))
+    make = getattr(importlib.import_module(module), backend.replace("-", "_"))
     async with make(**json.loads(options)) as subject:
         loop = asyncio.get_running_loop()
         print(json.dumps({}), flush=True)
@@ -65,4 +78,10 @@ async def main(kind: str, backend: str, options: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    loop, *arguments = sys.argv[1:]
+    if loop == "uvloop":
+        import uvloop
+
+        uvloop.run(main(*arguments))
+    else:
+        asyncio.run(main(*arguments))

@@ -1,6 +1,6 @@
 """What is measured: the operations, and the sessions that they work on.
 
-``worker.cjs`` makes the same ids and shops from the same numbers.
+``workload.cjs`` makes the same ids and shops from the same numbers.
 """
 
 from datetime import UTC, datetime
@@ -19,7 +19,11 @@ OPERATIONS: Final = {
     "delete 10": "delete sessions, ten a call",
 }
 
+ONCE: Final = ("store new", "delete", "delete 10")
+"""What can be done only once with each session."""
+
 SHOP_SIZE: Final = 5
+_INPUTS: Final = 10_000
 _STRIDE: Final = 7919  # prime: visits stored sessions in an order that no cache expects
 
 _EXPIRES: Final = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
@@ -67,6 +71,11 @@ def session_of(number: int) -> Session:
         if online
         else None,
     )
+
+
+def inputs(operation: str, count: int, stored: int) -> int:
+    """Return how many inputs *count* calls need: those of what can be repeated are."""
+    return count if operation in ONCE else min(count, stored, _INPUTS)
 
 
 def number_of(operation: str, first: int, index: int, stored: int) -> int:

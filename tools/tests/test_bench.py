@@ -7,9 +7,19 @@ import sys
 import environment
 from bench.workload import OPERATIONS
 
+SUBJECTS = {
+    "ours",
+    "raw",
+    "JavaScript",
+    "JavaScript with WAL",
+    "ours on uvloop",
+    "ours before",
+}
+
 
 def test_bench_measures_every_operation(tmp_path):
-    options = ("--rounds", "1", "--seconds", "0.01", "--growth", "1000", "--out", tmp_path)
+    options = ("--rounds", "1", "--seconds", "0.01", "--warm", "0")
+    options += ("--growth", "1000", "--uvloop", "--before", "HEAD", "--out", tmp_path)
     done = subprocess.run(
         [sys.executable, environment.ROOT / "tools" / "bench.py", "sqlite", *options],
         capture_output=True,
@@ -22,9 +32,11 @@ def test_bench_measures_every_operation(tmp_path):
     for by_concurrency in figures["local"].values():
         assert by_concurrency.keys() == {"1", "16", "64"}
         for subjects in by_concurrency.values():
-            assert subjects.keys() == {"ours", "raw", "JavaScript"}
+            assert subjects.keys() == SUBJECTS
             assert all(figures["rate"] > 0 for figures in subjects.values())
     for operation in OPERATIONS:
         assert f"| {operation} |" in done.stdout
+    for share in ("50", "80", "95"):
+        assert f"| load, {share}% |" in done.stdout
     assert (tmp_path / "throughput.svg").stat().st_size > 0
     assert (tmp_path / "growth.svg").stat().st_size > 0
