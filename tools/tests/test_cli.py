@@ -14,6 +14,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 import redis.asyncio
+from interop.peer import running_peer
 from servers.places import behind_proxy, place
 from shopify_session_storage import (
     AssociatedUser,
@@ -241,16 +243,29 @@ def test_a_server_that_goes_away_is_waited_for_a_moment_and_the_copy_goes_on_lat
     told.check(tmp_path, old)
 
 
-def test_a_source_that_is_written_to_meanwhile_loses_nothing(request, tmp_path):
+@contextmanager
+def ours(side):
+    yield side.open()
+
+
+@contextmanager
+def official(side):
+    with running_peer() as peer:
+        options = {"url": side.url.partition("?")[0], "table": side.table}
+        yield peer.open("postgresql", options)
+
+
+@pytest.mark.parametrize("writer", [ours, official])
+def test_a_source_that_is_written_to_meanwhile_loses_nothing(writer, request, tmp_path):
     old = Side("postgresql", request.getfixturevalue("postgresql_url"), tmp_path)
     new = Side("sqlite", "", tmp_path)
     asyncio.run(fill(old, range(1500)))
     told = Told()
     words = ["copy", old.url, new.url, *old.words("--from-table"), "--json"]
 
-    async def copy_and_write():
-        process = start(*words, cwd=tmp_path)
-        async with old.open() as storage:
+    async def copy_and_write(opened):
+        async with opened as storage:
+            process = start(*words, cwd=tmp_path)
             number = 2000
             while process.poll() is None:
                 number += 1
@@ -268,7 +283,8 @@ def test_a_source_that_is_written_to_meanwhile_loses_nothing(request, tmp_path):
                     one.access_token for one in page.sessions
                 ]
 
-    asyncio.run(copy_and_write())
+    with writer(old) as opened:
+        asyncio.run(copy_and_write(opened))
     told.check(tmp_path, old, new)
 
 
