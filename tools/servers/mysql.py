@@ -119,7 +119,9 @@ def serve(directory: Path, port: int, *settings: str) -> Iterator[str]:
     options = [f"datadir={directory / 'data'}", f"port={port}", "bind-address=127.0.0.1",
                f"socket={directory / 'socket'}", f"pid-file={directory / 'pid'}",
                f"tmpdir={directory / 'tmp'}",
-               "max-connections=300", "innodb-buffer-pool-size=1G", *settings]  # fmt: skip
+               "max-connections=300", "innodb-buffer-pool-size=1G",
+               "innodb-flush-log-at-trx-commit=2", "innodb-doublewrite=OFF",
+               *settings]  # fmt: skip
     if first.exists():
         options.append(f"init-file={first}")
     command = [mariadbd, "--no-defaults", *(f"--{option}" for option in options)]

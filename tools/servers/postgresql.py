@@ -95,7 +95,7 @@ def local(directory: Path, *settings: str) -> Iterator[str]:
     )  # fmt: skip
     port = free_port()
     options = ["listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={directory}",
-               "max_connections=300", *settings]  # fmt: skip
+               "max_connections=300", "fsync=off", *settings]  # fmt: skip
     command = [postgres, "-D", str(data), *(word for option in options for word in ("-c", option))]
     with running(command, directory=directory, answers=lambda: _answers(port), user=account()):
         environment = {**os.environ, "PGPASSWORD": PASSWORD}
