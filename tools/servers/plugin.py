@@ -33,16 +33,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--times",
         type=int,
-        default=24,
+        default=8,
         metavar="N",
         help="how often the tests of access tokens rotate, kill, cut and cancel, and how many "
-        "calls each thread of test_sync_load.py makes (24)",
+        "calls each thread of test_sync_load.py makes (8)",
     )
     parser.addoption(
         "--whole-battery",
         action="store_true",
-        help="run all of the battery through the facade on every adapter, not only what threads "
-        "could spoil",
+        help="run all of the battery on every kind of connection and through the facade on every "
+        "adapter, not only what could differ there",
     )
 
 

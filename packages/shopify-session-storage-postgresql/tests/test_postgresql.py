@@ -17,6 +17,7 @@ from servers import postgresql
 from servers.breaking import breakable_server
 from servers.discovery import PASSWORD, USER, free_port
 from servers.disturbing import bear_cancellations, bear_cuts, follow_to_a_new_loop, travel_together
+from servers.handful import Handful
 from shopify_session_storage import (
     CorruptSessionError,
     MigrationError,
@@ -277,7 +278,7 @@ class TestBehindPgBouncer(SessionStorageBattery):
             yield server
 
 
-class TestPoolOfTheUserBehindPgBouncer(TestBehindPgBouncer):
+class TestPoolOfTheUserBehindPgBouncer(Handful, TestBehindPgBouncer):
     lacks = frozenset({"another_loop"})
 
     @pytest_asyncio.fixture
