@@ -145,13 +145,21 @@ def another(directory: Path) -> Iterator[str]:
 
     It knows neither users nor locks on rows, and nothing of how MySQL alters a table online.
     """
-    need(("go",), ())
-    sources = [_SOURCES / name for name in ("go.mod", "go.sum", "main.go")]
-    binary = built("go-mysql-server", sources, _build) / "go-mysql-server"
     port = free_port()
-    command = [str(binary), "-address", f"127.0.0.1:{port}", "-database", DATABASE]
+    command = [str(another_binary()), "-address", f"127.0.0.1:{port}", "-database", DATABASE]
     with running(command, directory=directory, answers=lambda: _greets(port)):
         yield url_of("127.0.0.1", port, user="root").replace(quote(PASSWORD, safe=""), "", 1)
+
+
+def another_binary() -> Path:
+    """Return go-mysql-server, built once.
+
+    Raises:
+        NoServerError: If Go is missing, or fails.
+    """
+    need(("go",), ())
+    sources = [_SOURCES / name for name in ("go.mod", "go.sum", "main.go")]
+    return built("go-mysql-server", sources, _build) / "go-mysql-server"
 
 
 def _build(place: Path) -> None:
