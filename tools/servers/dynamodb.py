@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from servers.discovery import (
+    SHORT_LIVED_JAVA,
     Server,
     built,
     free_port,
@@ -54,8 +55,8 @@ def serve(directory: Path, port: int, *options: str) -> Iterator[str]:
     folder = jars()
     java = program("java")
     assert java is not None
-    command = [java, "-Xmx1g", f"-Djava.library.path={folder}", "-cp", f"{folder}/*", _MAIN,
-               "-port", str(port), *_OPTIONS, *options]  # fmt: skip
+    command = [java, *SHORT_LIVED_JAVA, "-Xmx1g", f"-Djava.library.path={folder}",
+               "-cp", f"{folder}/*", _MAIN, "-port", str(port), *_OPTIONS, *options]  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     with running(command, directory=directory, answers=lambda: answers(url)):
         yield url

@@ -16,6 +16,7 @@ from pymongo.errors import PyMongoError
 
 from servers.discovery import (
     PASSWORD,
+    SHORT_LIVED_JAVA,
     USER,
     Server,
     built,
@@ -59,7 +60,8 @@ def local(directory: Path) -> Iterator[str]:
     assert java is not None
     port = free_port()
     url = f"mongodb://127.0.0.1:{port}/{DATABASE}"
-    command = [java, "-Xmx512m", "-cp", f"{folder}:{folder}/*", "Main", str(port)]
+    options = (*SHORT_LIVED_JAVA, "-Xmx512m", "-cp", f"{folder}:{folder}/*")
+    command = [java, *options, "Main", str(port)]
     with running(command, directory=directory, answers=lambda: answers(url)):
         yield url
 
