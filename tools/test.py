@@ -13,10 +13,12 @@ import argparse  # noqa: E402  # the environment comes first
 import json  # noqa: E402
 import os  # noqa: E402
 import re  # noqa: E402
+import shutil  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
+from pathlib import Path  # noqa: E402
 
 HERE = environment.ROOT / "tools"
 CORE = "packages/shopify-session-storage"
@@ -26,6 +28,9 @@ _FEW = 8
 
 # Each has up to ten servers beside it.
 _MOST_WORKERS = 4
+
+# Bytes. A few virtual environments of some 100 MB are there at a time.
+_ROOM = 4 * 2**30
 
 _ADDRESS = re.compile("SHOPIFY_SESSION_STORAGE_[A-Z]+_URL")
 
@@ -65,6 +70,7 @@ def main(arguments: Sequence[str]) -> int:
     if unknown:
         parser.error(f"unknown part {unknown[0]!r}; the parts are: {', '.join(commands)}")
 
+    _keep_files_in_memory()
     if named:
         failed = _failed([(name, commands[name]) for name in named], for_pytest)
     else:  # in a fresh clone npm, Maven and Go take minutes, and much does not need them
@@ -107,6 +113,20 @@ def _workers() -> list[str]:
     if any(_ADDRESS.fullmatch(name) for name in os.environ):
         return []
     return ["-n", str(min(2 * (os.cpu_count() or 1), _MOST_WORKERS)), "--dist", "worksteal"]
+
+
+def _keep_files_in_memory() -> None:
+    """Have what tests write to ``tmp_path`` in memory, if there is room.
+
+    SQLite waits for the disk with each commit, and other workers keep that busy.
+    """
+    memory = Path("/dev/shm")
+    if (
+        memory.is_dir()
+        and shutil.disk_usage(memory).free > _ROOM
+        and not os.statvfs(memory).f_flag & os.ST_NOEXEC  # tests make virtual environments
+    ):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 def _passes(command: Sequence[str], options: Sequence[str]) -> bool:
