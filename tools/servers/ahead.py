@@ -11,7 +11,7 @@ from servers import dynamodb, kv, mongodb, mysql
 from servers.discovery import NoServerError, docker_runs
 
 _ALWAYS = (
-    packages.installed_packages,
+    packages.installed_packages,  # takes longest: npm may have to compile SQLite
     mysql.another_binary,
     kv.folder,
     mongodb.ferretdb_binary,
@@ -28,7 +28,7 @@ def _build(build: Callable[[], Path]) -> None:
 def main() -> None:
     """Build all, two at a time: npm and Maven wait for the network, Go computes."""
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(_build, (*(() if docker_runs() else _WITHOUT_DOCKER), *_ALWAYS)))
+        list(pool.map(_build, (*_ALWAYS, *(() if docker_runs() else _WITHOUT_DOCKER))))
 
 
 if __name__ == "__main__":
