@@ -24,6 +24,8 @@ def enter() -> None:
     """Go on in the project's virtual environment, made or brought up to date if need be."""
     if sys.version_info < (3, 11):  # noqa: UP036  # see the first import
         sys.exit(f"Python 3.11 or later is needed; this is {sys.version.split()[0]}")
+    # Or each of the processes that a tool starts compiles all that it imports.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     wanted = _fingerprint()
     if not _STAMP.exists() or _STAMP.read_text() != wanted:
         _prepare()

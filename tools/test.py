@@ -13,18 +13,24 @@ import argparse  # noqa: E402  # the environment comes first
 import json  # noqa: E402
 import os  # noqa: E402
 import re  # noqa: E402
+import shutil  # noqa: E402
 import subprocess  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
+from pathlib import Path  # noqa: E402
 
+HERE = environment.ROOT / "tools"
 CORE = "packages/shopify-session-storage"
 
 # More failures than these are no accident.
 _FEW = 8
 
 # Each has up to ten servers beside it.
-_MOST_WORKERS = 2
+_MOST_WORKERS = 4
+
+# Bytes. A few virtual environments of some 100 MB are there at a time.
+_ROOM = 4 * 2**30
 
 _ADDRESS = re.compile("SHOPIFY_SESSION_STORAGE_[A-Z]+_URL")
 
@@ -43,7 +49,7 @@ def parts() -> dict[str, list[list[str]]]:
         if name:
             commands[name] = [["pytest", f"packages/{package.name}/tests"]]
     commands["interop"] = [["pytest", "tools/interop/tests"]]
-    for test in sorted((environment.ROOT / "tools" / "tests").glob("test_*.py")):
+    for test in sorted((HERE / "tests").glob("test_*.py")):
         name = test.stem.removeprefix("test_")
         commands[name] = [["pytest", f"tools/tests/{test.name}"]]
     return commands
@@ -59,26 +65,35 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "part", nargs="*", metavar="part", help=f"one of: {', '.join(commands)}; default: all"
     )
-    chosen = parser.parse_args(own).part or list(commands)
-    unknown = [name for name in chosen if name not in commands]
+    named = parser.parse_args(own).part
+    unknown = [name for name in named if name not in commands]
     if unknown:
         parser.error(f"unknown part {unknown[0]!r}; the parts are: {', '.join(commands)}")
 
+    _keep_files_in_memory()
+    if named:
+        failed = _failed([(name, commands[name]) for name in named], for_pytest)
+    else:  # in a fresh clone npm, Maven and Go take minutes, and much does not need them
+        with subprocess.Popen([sys.executable, "-m", "servers.ahead"], cwd=HERE):
+            failed = _failed(list(commands.items()), for_pytest)
+    if failed:
+        print(f"FAILED: {', '.join(dict.fromkeys(failed))}")
+    return 1 if failed else 0
+
+
+def _failed(chosen: Sequence[tuple[str, list[list[str]]]], for_pytest: Sequence[str]) -> list[str]:
+    """Run the commands of the parts, and return the names of those that failed."""
     failed = []
     tests: list[str] = []
-    for name in chosen:
-        for command in commands[name]:
+    for name, commands in chosen:
+        for command in commands:
             if command[0] == "pytest":
                 tests += command[1:]  # one run of pytest for all, so that servers start once
             elif not _run(name, command):
                 failed.append(name)
-    # What takes longest for a test comes first, so that no worker is left with it in the end.
-    tests.sort(key=lambda path: not path.startswith("tools/"))
     if tests and not _passes([sys.executable, "-m", "pytest", *tests], for_pytest):
         failed.append("tests")
-    if failed:
-        print(f"FAILED: {', '.join(dict.fromkeys(failed))}")
-    return 1 if failed else 0
+    return failed
 
 
 def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -91,14 +106,27 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
 def _workers() -> list[str]:
     """Return the arguments with which pytest uses all of the machine.
 
-    Each worker starts servers of its own, and has the tests of one file after another. Servers
-    whose addresses are in the environment are there once, and their tests take turns.
+    Tests wait for half of their time, so there are two workers for each core. Each starts servers
+    of its own, begins with a part of the tests, and takes over what others have not come to.
+    Servers whose addresses are in the environment are there once, and their tests take turns.
     """
-    given = [name for name in os.environ if _ADDRESS.fullmatch(name)]
-    count = 1 if given else min(os.cpu_count() or 1, _MOST_WORKERS)
-    if count == 1:
+    if any(_ADDRESS.fullmatch(name) for name in os.environ):
         return []
-    return ["-n", str(count), "--dist", "loadfile", "--no-loadscope-reorder"]
+    return ["-n", str(min(2 * (os.cpu_count() or 1), _MOST_WORKERS)), "--dist", "worksteal"]
+
+
+def _keep_files_in_memory() -> None:
+    """Have what tests write to ``tmp_path`` in memory, if there is room.
+
+    SQLite waits for the disk with each commit, and other workers keep that busy.
+    """
+    memory = Path("/dev/shm")
+    if (
+        memory.is_dir()
+        and shutil.disk_usage(memory).free > _ROOM
+        and not os.statvfs(memory).f_flag & os.ST_NOEXEC  # tests make virtual environments
+    ):
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
 
 
 def _passes(command: Sequence[str], options: Sequence[str]) -> bool:

@@ -30,6 +30,8 @@ USER = "tester"
 PASSWORD = "p&#$ss:wo/rd@%"  # a test that every adapter passes: credentials need escaping
 DATABASE = "sessions&#$"
 START_SECONDS = 60
+# A server that lives for minutes earns back neither its optimized code nor a collector's threads.
+SHORT_LIVED_JAVA = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
 BUILT = Path(__file__).resolve().parents[2] / ".servers"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from servers.discovery import (
+    SHORT_LIVED_JAVA,
     Server,
     built,
     free_port,
@@ -51,15 +52,24 @@ def local(directory: Path) -> Iterator[str]:
 @contextmanager
 def serve(directory: Path, port: int, *options: str) -> Iterator[str]:
     """Run DynamoDB Local with further options, such as ``-dbPath``."""
-    need(PROGRAMS, DEBIAN_PACKAGES)
+    folder = jars()
     java = program("java")
     assert java is not None
-    jars = built("dynamodb-local", [_POM], _collect)
-    command = [java, "-Xmx1g", f"-Djava.library.path={jars}", "-cp", f"{jars}/*", _MAIN,
-               "-port", str(port), *_OPTIONS, *options]  # fmt: skip
+    command = [java, *SHORT_LIVED_JAVA, "-Xmx1g", f"-Djava.library.path={folder}",
+               "-cp", f"{folder}/*", _MAIN, "-port", str(port), *_OPTIONS, *options]  # fmt: skip
     url = f"http://127.0.0.1:{port}"
     with running(command, directory=directory, answers=lambda: answers(url)):
         yield url
+
+
+def jars() -> Path:
+    """Return the folder with the program and its libraries, fetched once.
+
+    Raises:
+        NoServerError: If Java or Maven is missing, or fails.
+    """
+    need(PROGRAMS, DEBIAN_PACKAGES)
+    return built("dynamodb-local", [_POM], _collect)
 
 
 def _collect(folder: Path) -> None:

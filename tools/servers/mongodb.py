@@ -16,6 +16,7 @@ from pymongo.errors import PyMongoError
 
 from servers.discovery import (
     PASSWORD,
+    SHORT_LIVED_JAVA,
     USER,
     Server,
     built,
@@ -54,16 +55,26 @@ def container() -> Iterator[str]:
 @contextmanager
 def local(directory: Path) -> Iterator[str]:
     """Run mongo-java-server, with all data in memory."""
-    need(PROGRAMS, DEBIAN_PACKAGES)
+    folder = java_classes()
     java = program("java")
     assert java is not None
-    sources = [_IN_JAVA / name for name in ("pom.xml", "Main.java")]
-    classes = built("mongo-java-server", sources, _build_in_java)
     port = free_port()
     url = f"mongodb://127.0.0.1:{port}/{DATABASE}"
-    command = [java, "-Xmx512m", "-cp", f"{classes}:{classes}/*", "Main", str(port)]
+    options = (*SHORT_LIVED_JAVA, "-Xmx512m", "-cp", f"{folder}:{folder}/*")
+    command = [java, *options, "Main", str(port)]
     with running(command, directory=directory, answers=lambda: answers(url)):
         yield url
+
+
+def java_classes() -> Path:
+    """Return the folder with mongo-java-server and its libraries, built once.
+
+    Raises:
+        NoServerError: If Java or Maven is missing, or fails.
+    """
+    need(PROGRAMS, DEBIAN_PACKAGES)
+    sources = [_IN_JAVA / name for name in ("pom.xml", "Main.java")]
+    return built("mongo-java-server", sources, _build_in_java)
 
 
 def _build_in_java(place: Path) -> None:
@@ -79,14 +90,22 @@ def _build_in_java(place: Path) -> None:
 @contextmanager
 def ferretdb(directory: Path, *, port: int | None = None) -> Iterator[str]:
     """Run FerretDB, which keeps its data in *directory*."""
-    need(("go",), ())  # Debian's Go can be too old to fetch the one that FerretDB needs
-    sources = [_IN_GO / name for name in ("go.mod", "go.sum", "main.go", "front.go")]
-    binary = built("ferretdb", sources, _build_in_go) / "ferretdb"
     address = f"127.0.0.1:{port or free_port()}"
     url = f"mongodb://{address}/{DATABASE}"
-    command = [str(binary), "-address", address, "-directory", str(directory)]
+    command = [str(ferretdb_binary()), "-address", address, "-directory", str(directory)]
     with running(command, directory=directory, answers=lambda: answers(url)):
         yield url
+
+
+def ferretdb_binary() -> Path:
+    """Return FerretDB, built once.
+
+    Raises:
+        NoServerError: If Go is missing, or fails.
+    """
+    need(("go",), ())  # Debian's Go can be too old to fetch the one that FerretDB needs
+    sources = [_IN_GO / name for name in ("go.mod", "go.sum", "main.go", "front.go")]
+    return built("ferretdb", sources, _build_in_go) / "ferretdb"
 
 
 def _build_in_go(place: Path) -> None:

@@ -119,7 +119,9 @@ def serve(directory: Path, port: int, *settings: str) -> Iterator[str]:
     options = [f"datadir={directory / 'data'}", f"port={port}", "bind-address=127.0.0.1",
                f"socket={directory / 'socket'}", f"pid-file={directory / 'pid'}",
                f"tmpdir={directory / 'tmp'}",
-               "max-connections=300", "innodb-buffer-pool-size=1G", *settings]  # fmt: skip
+               "max-connections=300", "innodb-buffer-pool-size=1G",
+               "innodb-flush-log-at-trx-commit=2", "innodb-doublewrite=OFF",
+               *settings]  # fmt: skip
     if first.exists():
         options.append(f"init-file={first}")
     command = [mariadbd, "--no-defaults", *(f"--{option}" for option in options)]
@@ -143,13 +145,21 @@ def another(directory: Path) -> Iterator[str]:
 
     It knows neither users nor locks on rows, and nothing of how MySQL alters a table online.
     """
-    need(("go",), ())
-    sources = [_SOURCES / name for name in ("go.mod", "go.sum", "main.go")]
-    binary = built("go-mysql-server", sources, _build) / "go-mysql-server"
     port = free_port()
-    command = [str(binary), "-address", f"127.0.0.1:{port}", "-database", DATABASE]
+    command = [str(another_binary()), "-address", f"127.0.0.1:{port}", "-database", DATABASE]
     with running(command, directory=directory, answers=lambda: _greets(port)):
         yield url_of("127.0.0.1", port, user="root").replace(quote(PASSWORD, safe=""), "", 1)
+
+
+def another_binary() -> Path:
+    """Return go-mysql-server, built once.
+
+    Raises:
+        NoServerError: If Go is missing, or fails.
+    """
+    need(("go",), ())
+    sources = [_SOURCES / name for name in ("go.mod", "go.sum", "main.go")]
+    return built("go-mysql-server", sources, _build) / "go-mysql-server"
 
 
 def _build(place: Path) -> None:

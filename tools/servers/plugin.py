@@ -4,6 +4,7 @@ A backend's tests are skipped only if ``--without NAME`` asks for it; the skips 
 end of the run.
 """
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -33,37 +34,54 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--times",
         type=int,
-        default=24,
+        default=8,
         metavar="N",
         help="how often the tests of access tokens rotate, kill, cut and cancel, and how many "
-        "calls each thread of test_sync_load.py makes (24)",
+        "calls each thread of test_sync_load.py makes (8)",
     )
     parser.addoption(
         "--whole-battery",
         action="store_true",
-        help="run all of the battery through the facade on every adapter, not only what threads "
-        "could spoil",
+        help="run all of the battery on every kind of connection and through the facade on every "
+        "adapter, not only what could differ there",
     )
 
 
-class Failures:
-    """Names each failure as soon as it is known: a whole run takes long."""
+class Progress:
+    """Names each failure as soon as it is known, and says once a minute how far the run is."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
+        self._ended = self._minutes = 0
+
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """Note when it began."""
+        self._session, self._began = session, time.monotonic()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Write the name of what has failed."""
+        if report.failed:
+            self._write(f"FAILED {report.nodeid} ({report.when})", red=True)
+
+    def pytest_runtest_logfinish(self) -> None:
+        """Count the test."""
+        self._ended += 1
+        minutes = int((time.monotonic() - self._began) / 60)
+        if minutes > self._minutes:
+            self._minutes = minutes
+            self._write(f"--- {minutes} min: {self._ended} of {self._session.testscollected} tests")
+
+    def _write(self, line: str, **markup: bool) -> None:
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if report.failed and terminal is not None:
+        if terminal is not None:
             terminal.ensure_newline()
-            terminal.write_line(f"FAILED {report.nodeid} ({report.when})", red=True)
+            terminal.write_line(line, **markup)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """See that failures are named, once where several workers share the tests."""
+    """See that progress is told, once where several workers share the tests."""
     if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Failures(config))
+        config.pluginmanager.register(Progress(config))
 
 
 def skip_if_unwanted(config: pytest.Config, name: str) -> None:

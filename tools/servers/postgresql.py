@@ -27,6 +27,8 @@ from servers.discovery import (
 IMAGE = "postgres:17"
 PROGRAMS = ("initdb", "postgres", "pg_isready", "createdb")
 DEBIAN_PACKAGES = ("postgresql",)
+# In a new database, of which it knows nothing yet, it would compile most of our questions.
+_SETTINGS = ("max_connections=300", "fsync=off", "jit=off")
 
 
 def url_of(host: str, port: int, database: str = DATABASE) -> str:
@@ -59,7 +61,7 @@ def container() -> Iterator[str]:
     from testcontainers.core.container import DockerContainer
 
     # Not testcontainers' own class for PostgreSQL: it does not quote the name of the database.
-    server = DockerContainer(IMAGE, command="postgres -c max_connections=300")
+    server = DockerContainer(IMAGE, command=f"postgres -c {' -c '.join(_SETTINGS)}")
     server.with_env("POSTGRES_USER", USER).with_env("POSTGRES_PASSWORD", PASSWORD)
     server.with_env("POSTGRES_DB", DATABASE).with_exposed_ports(5432)
     with server:
@@ -95,7 +97,7 @@ def local(directory: Path, *settings: str) -> Iterator[str]:
     )  # fmt: skip
     port = free_port()
     options = ["listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={directory}",
-               "max_connections=300", *settings]  # fmt: skip
+               *_SETTINGS, *settings]  # fmt: skip
     command = [postgres, "-D", str(data), *(word for option in options for word in ("-c", option))]
     with running(command, directory=directory, answers=lambda: _answers(port), user=account()):
         environment = {**os.environ, "PGPASSWORD": PASSWORD}

@@ -79,7 +79,7 @@ async def test_what_is_stored_while_lists_are_tidied_is_found(times):
     namespace = Listing()
     storage = KVSessionStorage(namespace, on_error="raise")
     sessions = [online_session("a.myshopify.com", user) for user in range(6)]
-    for _ in range(times):
+    for _ in range(max(24, times)):
         namespace.texts = {"shop:a.myshopify.com": json.dumps([one.id for one in sessions])}
         await asyncio.gather(storage.purge_expired(), *map(storage.store_session, sessions))
         fresh = KVSessionStorage(namespace)

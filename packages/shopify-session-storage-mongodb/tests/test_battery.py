@@ -9,6 +9,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient
 from servers.breaking import breakable_server
 from servers.discovery import free_port
+from servers.handful import Handful
 from shopify_session_storage.testing import SessionStorageBattery
 from shopify_session_storage_mongodb import MongoDBSessionStorage
 
@@ -62,7 +63,7 @@ class TestFerretDB(TestMongoDB):
             pytest.skip("a shop of 10,000 sessions on FerretDB, which reads all of them each time")
 
 
-class TestMotorClientOfTheUser(TestMongoDB):
+class TestMotorClientOfTheUser(Handful, TestMongoDB):
     # Without a server, a client of the user's does as one of our own, which is Motor's, too.
     lacks = frozenset({"another_loop", "failing", "breakable"})
 
@@ -76,7 +77,7 @@ class TestMotorClientOfTheUser(TestMongoDB):
         client.close()
 
 
-class TestPyMongoClientOfTheUser(TestMotorClientOfTheUser):
+class TestPyMongoClientOfTheUser(TestMongoDB):
     lacks = frozenset({"another_loop", "breakable"})
 
     @pytest_asyncio.fixture

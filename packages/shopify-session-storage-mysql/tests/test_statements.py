@@ -1,6 +1,7 @@
 """What is sent: round trips, indexes, values in every sql_mode."""
 
 import asyncio
+from datetime import timedelta
 
 import aiomysql
 import pytest
@@ -110,7 +111,8 @@ async def test_load_find_and_delete_use_an_index(database_url):
 
 @pytest.mark.asyncio
 async def test_big_shops_many_ids_and_many_tasks(database_url):
-    async with MySQLSessionStorage(database_url, on_error="raise") as storage:
+    late = timedelta(minutes=2)  # on a busy machine
+    async with MySQLSessionStorage(database_url, on_error="raise", timeout=late) as storage:
         many = [online_session(SHOP, user) for user in range(10_000)]
         await asyncio.gather(*map(storage.store_session, many))
         assert len(await storage.find_sessions_by_shop(SHOP)) == 10_000

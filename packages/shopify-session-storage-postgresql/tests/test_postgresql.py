@@ -5,6 +5,7 @@ import logging
 import ssl
 import tempfile
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from servers import postgresql
 from servers.breaking import breakable_server
 from servers.discovery import PASSWORD, USER, free_port
 from servers.disturbing import bear_cancellations, bear_cuts, follow_to_a_new_loop, travel_together
+from servers.handful import Handful
 from shopify_session_storage import (
     CorruptSessionError,
     MigrationError,
@@ -133,7 +135,8 @@ async def test_no_call_scans_the_table_however_small_it_is_when_the_plan_is_made
 
 @pytest.mark.asyncio
 async def test_big_shops_many_ids_and_many_tasks(database_url):
-    async with PostgreSQLSessionStorage(database_url, on_error="raise") as storage:
+    late = timedelta(minutes=2)  # on a busy machine
+    async with PostgreSQLSessionStorage(database_url, on_error="raise", timeout=late) as storage:
         many = [online_session(SHOP, user) for user in range(10_000)]
         await asyncio.gather(*map(storage.store_session, many))
         assert len(await storage.find_sessions_by_shop(SHOP)) == 10_000
@@ -277,7 +280,7 @@ class TestBehindPgBouncer(SessionStorageBattery):
             yield server
 
 
-class TestPoolOfTheUserBehindPgBouncer(TestBehindPgBouncer):
+class TestPoolOfTheUserBehindPgBouncer(Handful, TestBehindPgBouncer):
     lacks = frozenset({"another_loop"})
 
     @pytest_asyncio.fixture

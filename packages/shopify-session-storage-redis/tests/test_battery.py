@@ -9,6 +9,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from servers.breaking import breakable_server
 from servers.discovery import free_port
+from servers.handful import Handful
 from servers.redis import url_of
 from shopify_session_storage.testing import SessionStorageBattery
 from shopify_session_storage_redis import RedisSessionStorage
@@ -41,7 +42,7 @@ class TestRedis(SessionStorageBattery):
             yield server
 
 
-class TestClientOfTheUser(TestRedis):
+class TestClientOfTheUser(Handful, TestRedis):
     lacks = frozenset({"another_loop"})
     options: ClassVar = {"decode_responses": True, "encoding": "latin-1"}
 
@@ -85,7 +86,7 @@ class TestCluster(SessionStorageBattery):
         )
 
 
-class TestClusterClientOfTheUser(TestCluster):
+class TestClusterClientOfTheUser(Handful, TestCluster):
     lacks = frozenset({"another_loop"})
 
     @pytest_asyncio.fixture
@@ -96,7 +97,7 @@ class TestClusterClientOfTheUser(TestCluster):
             assert await client.ping()
 
 
-class TestClusterWithHashTag(TestCluster):
+class TestClusterWithHashTag(Handful, TestCluster):
     @pytest.fixture
     def storage_factory(self, redis_cluster_url, prefix):
         return lambda: RedisSessionStorage(redis_cluster_url, session_key_prefix=f"{{{prefix}}}")

@@ -16,6 +16,7 @@ from .conftest import raw_of
 SHOP = "alpha.myshopify.com"
 LIMIT = timedelta(seconds=0.5)
 SOON = 3.0  # a busy machine adds to the limit
+LATE = timedelta(seconds=60)  # for what has to end well, on a busy machine, too
 
 
 def nodes_of(url: str) -> list:
@@ -110,7 +111,10 @@ def many_calls(storage: RedisSessionStorage) -> list:
 @pytest.mark.asyncio
 async def test_calls_wait_for_one_of_few_connections(any_url, prefix, limit):
     async with RedisSessionStorage(
-        f"{any_url}?max_connections={limit}", session_key_prefix=prefix, on_error="raise"
+        f"{any_url}?max_connections={limit}",
+        session_key_prefix=prefix,
+        on_error="raise",
+        timeout=LATE,
     ) as storage:
         for _ in range(3):
             await asyncio.gather(*many_calls(storage))
@@ -124,6 +128,7 @@ async def test_no_more_connections_are_made_than_there_may_be(redis_url, prefix,
         session_key_prefix=prefix,
         client_options={"max_connections": limit},
         on_error="raise",
+        timeout=LATE,
     ) as storage:
         await asyncio.gather(*many_calls(storage))
         assert meddler.connections <= limit
@@ -138,7 +143,9 @@ async def test_a_small_pool_that_was_passed_in_is_waited_for(any_url, prefix, li
     else:
         client = Redis.from_url(any_url, max_connections=limit)
     async with client:
-        storage = RedisSessionStorage(client, session_key_prefix=prefix, on_error="raise")
+        storage = RedisSessionStorage(
+            client, session_key_prefix=prefix, on_error="raise", timeout=LATE
+        )
         for _ in range(2):
             await asyncio.gather(*many_calls(storage))
 

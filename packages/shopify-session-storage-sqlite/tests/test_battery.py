@@ -4,6 +4,7 @@ import aiosqlite
 import pytest
 import pytest_asyncio
 from hypothesis import given, settings
+from servers.handful import Handful
 from shopify_session_storage import Session
 from shopify_session_storage.testing import SessionStorageBattery
 from shopify_session_storage.testing.strategies import sessions
@@ -39,7 +40,7 @@ class TestConnectionOfTheUser(TestFile):
             yield SQLiteSessionStorage(connection)
 
 
-class TestOddTableNames(TestFile):
+class TestOddTableNames(Handful, TestFile):
     @pytest.fixture(params=["Select", "my-sessions", "möbel 😀", "a.b; --"])
     def storage_factory(self, tmp_path, request):
         return lambda: SQLiteSessionStorage(

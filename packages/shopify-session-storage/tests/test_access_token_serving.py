@@ -330,4 +330,4 @@ async def test_a_slow_endpoint_does_not_slow_a_migration(tokens, storage, fake):
     seconds = time.monotonic() - started
     fake.release("shop-3")
     assert len((await run).done) == 60
-    assert 59 / seconds > 0.9 * 20
+    assert 59 / seconds > 10  # one after the other it would be 5; a busy machine takes its time

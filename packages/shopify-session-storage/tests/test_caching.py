@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from shopify_session_storage import (
     CachedSessionStorage,
@@ -338,6 +338,7 @@ class Register(ScriptedStorage):
 
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(STEPS)
+@example([("load", False), ("store", 0), ("load", False), ("load", False), ("let go", 3)])
 def test_no_schedule_serves_what_a_write_of_ours_or_the_time_has_made_old(steps):
     """A load gives what stood there at some moment since it began; from memory, since the last
     write of ours that had ended by then, and no longer ago than the time to live."""

@@ -44,7 +44,7 @@ class _Entry:
     due: float
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)  # one load is not another
 class _Load:
     """A load under way, and whether no write of its session has begun or ended since."""
 
