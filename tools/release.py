@@ -126,8 +126,8 @@ def _try(package: Package, built: Path, pythons: Sequence[str], *, beside: bool)
                 _say(f"its README's example, installed alone, on {made.version}")
                 made.install(wheel, *words_of_install(package.readme))
                 use(made, package.module, package.readme, variables)
-                _say(f"the sdist's tests, on {made.version}")
-                run_tests(made, sdist, place)
+        _say(f"the sdist's tests, on {made.version}")
+        run_tests(made, sdist, place)
 
 
 def _say(step: str) -> None:
