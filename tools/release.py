@@ -16,6 +16,7 @@ import tempfile  # noqa: E402
 from collections.abc import Sequence  # noqa: E402
 from pathlib import Path  # noqa: E402
 
+from packaging.requirements import Requirement  # noqa: E402
 from release.building import ReleaseError, build  # noqa: E402
 from release.checks import problems  # noqa: E402
 from release.package import CORE, Package, find  # noqa: E402
@@ -117,8 +118,7 @@ def _try(package: Package, built: Path, pythons: Sequence[str], *, beside: bool)
         shelf = Path(directory) / "shelf"
         # Core's example and tests use adapters, which cannot be on the index before core.
         if beside or package.name == CORE:
-            others = [other for other in _all(package.folder.parents[1]) if other != package]
-            build(others, shelf)
+            build(_needed(package), shelf)
         with address_for(variable) as variables:
             for number, python in enumerate(pythons):
                 place = Path(directory) / str(number)
@@ -128,6 +128,15 @@ def _try(package: Package, built: Path, pythons: Sequence[str], *, beside: bool)
                 use(made, package.module, package.readme, variables)
         _say(f"the sdist's tests, on {made.version}")
         run_tests(made, sdist, place)
+
+
+def _needed(package: Package) -> list[Package]:
+    """Return the other packages of the repository that it, its example or its tests install."""
+    groups = package.settings["dependency-groups"]
+    required = [*package.settings["project"]["dependencies"], *groups["test"]]
+    names = {Requirement(each).name for each in [*required, *words_of_install(package.readme)]}
+    others = _all(package.folder.parents[1])
+    return [other for other in others if other.name in names and other != package]
 
 
 def _say(step: str) -> None:
