@@ -53,16 +53,10 @@ class Environment:
         self.version = run(self.python, "--version").strip()
         self._shelf = ["--find-links", str(shelf)] if shelf is not None else []
 
-    def install(self, *what: object, constraints: Path | None = None) -> None:
-        """Install packages, and see that all that they require is there.
-
-        Args:
-            what: What pip would be told.
-            constraints: A file of versions to take where there is a choice.
-        """
-        chosen = [] if constraints is None else ["--constraints", str(constraints)]
+    def install(self, *what: object) -> None:
+        """Install what pip would be told, and see that all that it requires is there."""
         target = ["--quiet", "--python", self.python]
-        run(*self._uv, "pip", "install", *target, *self._shelf, *chosen, *what)
+        run(*self._uv, "pip", "install", *target, *self._shelf, *what)
         run(*self._uv, "pip", "check", *target)
 
 

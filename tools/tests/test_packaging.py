@@ -17,7 +17,6 @@ from release.package import CORE, Package
 from release.trying import Environment, address_for, first_example, use, words_of_install
 
 PACKAGES = [Package(folder) for folder in environment.packages()]
-LOCK = environment.ROOT / "requirements.lock"
 AWS_SDK = {
     "aioboto3", "aiobotocore", "aiofiles", "aiohappyeyeballs", "aiohttp", "aioitertools",
     "aiosignal", "attrs", "boto3", "botocore", "frozenlist", "idna", "jmespath", "multidict",
@@ -78,10 +77,11 @@ def test_each_package_is_an_sdist_with_its_tests_and_a_typed_wheel(built):
 
 
 @pytest.mark.parametrize("package", PACKAGES, ids=short_name)
-def test_wheel_installs_alone(built, package, tmp_path):
-    # With the drivers of the lock, which are here already.
+def test_wheel_installs_alone(built, package, tmp_path, monkeypatch):
+    # The drivers of the lock are here already.
+    monkeypatch.setenv("UV_CONSTRAINT", str(environment.ROOT / "requirements.lock"))
     alone = Environment(tmp_path / "venv", shelf=built)
-    alone.install(wheel_of(built, package), constraints=LOCK)
+    alone.install(wheel_of(built, package))
     installed = set(
         json.loads(run(alone.python, "-W", "error", "-c", INSTALLED, package.module, cwd=tmp_path))
     )
@@ -90,7 +90,7 @@ def test_wheel_installs_alone(built, package, tmp_path):
     assert installed <= {"shopify_session_storage", package.module} | drivers
     _, address = first_example(package.readme)
     if address is None:  # else it runs in a dry run of the release
-        alone.install(*words_of_install(package.readme), constraints=LOCK)
+        alone.install(*words_of_install(package.readme))
         with address_for(address) as variables:
             use(alone, package.module, package.readme, variables)
 
