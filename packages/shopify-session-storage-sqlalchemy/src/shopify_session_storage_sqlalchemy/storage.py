@@ -1,7 +1,7 @@
 """Sessions in a table of any database that SQLAlchemy reaches, on an engine of the user's."""
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from shopify_session_storage import (
     read_stored,
 )
 from shopify_session_storage.sql.layouts import layout_named
-from sqlalchemy import Column, Connection, Executable, MetaData, Row, Table, exc, select
+from sqlalchemy import Column, Connection, MetaData, Table, exc, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shopify_session_storage_sqlalchemy import errors
@@ -197,7 +197,7 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
     async def _find(self, shops: Sequence[str]) -> Iterable[Session]:
         return await self._fetch(self._statements.find, {"shops": shops})
 
-    async def _fetch(self, query: Executable, parameters: dict[str, Any]) -> list[Session]:
+    async def _fetch(self, query: Any, parameters: dict[str, Any]) -> list[Session]:
         rows = await self._connections.read(lambda c: c.execute(query, parameters).all())
         to_session = self._rows.to_session
         return [read_stored(to_session, row, row[0]) for row in rows]
@@ -265,7 +265,7 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
         stored = [(str(row[0]), row) for row in rows]
         return page_of(self._read_row, stored, rows[-1][0] if len(rows) == batch else None)
 
-    def _read_row(self, row: Row[Any], id: str) -> Session:
+    def _read_row(self, row: Any, id: str) -> Session:
         return read_stored(self._rows.to_session, row, id)
 
     async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
@@ -285,9 +285,9 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
         lease = {"its_name": name, "its_holder": holder}
         await self._lease(lambda c: c.execute(self._statements.release, lease).rowcount > 0)
 
-    async def _lease(self, work: Callable[[Connection], bool]) -> bool:
+    async def _lease(self, work: Any) -> bool:
         try:
-            return await self._connections.write(work)
+            return bool(await self._connections.write(work))
         except exc.DBAPIError as error:
             if not errors.is_missing_table(error):
                 raise
