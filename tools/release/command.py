@@ -119,7 +119,7 @@ def _try(package: Package, built: Path, pythons: Sequence[str], *, beside: bool)
                 use(made, package.module, package.readme, variables)
                 if number == 0:  # once, since the repository's CI runs them on each
                     _say(f"the sdist's tests, on {made.version}")
-                    run_tests(made, sdist, place)
+                    run_tests(made, sdist, place, collect=variable is not None)
 
 
 def _needed(package: Package) -> list[Package]:

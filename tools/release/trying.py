@@ -102,8 +102,14 @@ def use(environment: Environment, module: str, readme: str, variables: dict[str,
     run(environment.python.with_name("shopify-sessions"), "--help", env=variables)
 
 
-def run_tests(environment: Environment, sdist: Path, place: Path) -> None:
+def run_tests(environment: Environment, sdist: Path, place: Path, *, collect: bool) -> None:
     """Unpack an sdist, install what its tests need, and run those that need no server.
+
+    Args:
+        environment: Where the package is installed.
+        sdist: The sdist.
+        place: Where to unpack it.
+        collect: Only import and collect the tests, which shows whether anything is missing.
 
     Raises:
         ReleaseError: If one of them fails.
@@ -112,5 +118,7 @@ def run_tests(environment: Environment, sdist: Path, place: Path) -> None:
         archive.extractall(place, filter="data")
     folder = place / sdist.name.removesuffix(".tar.gz")
     environment.install("--group", f"{folder / 'pyproject.toml'}:test")
-    without = [word for server in SERVERS.values() for word in ("--without", server.name)]
-    run(environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *without, cwd=folder)
+    options = [word for server in SERVERS.values() for word in ("--without", server.name)]
+    if collect:
+        options.append("--collect-only")
+    run(environment.python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, cwd=folder)
