@@ -38,9 +38,11 @@ _ADDRESS = re.compile("SHOPIFY_SESSION_STORAGE_[A-Z]+_URL")
 def parts() -> dict[str, list[list[str]]]:
     """Return the commands of each part, by its name. What follows pytest is added at the end."""
     ruff = [sys.executable, "-m", "ruff"]
+    # Offline, since what it would ask for changes without a commit.
+    zizmor = [str(environment.PYTHON.with_name("zizmor")), "--offline", "--quiet", ".github"]
     sources = [str(path / "src") for path in environment.packages()]
     commands = {
-        "lint": [[*ruff, "check"], [*ruff, "format", "--check"]],
+        "lint": [[*ruff, "check"], [*ruff, "format", "--check"], zizmor],
         "types": [[sys.executable, "-m", "mypy", *sources, "tools"]],
         "core": [["pytest", f"{CORE}/tests"]],
     }
@@ -149,7 +151,8 @@ def _passes(command: Sequence[str], options: Sequence[str]) -> bool:
 
 
 def _run(name: str, command: Sequence[str]) -> bool:
-    print(f"--- {name}: {' '.join(command[2:])}", flush=True)
+    shown = command[2:] if command[1] == "-m" else [Path(command[0]).name, *command[1:]]
+    print(f"--- {name}: {' '.join(shown)}", flush=True)
     started = time.monotonic()
     passed = subprocess.run(command, cwd=environment.ROOT).returncode == 0
     seconds = time.monotonic() - started

@@ -6,6 +6,7 @@ import textwrap
 
 import environment
 import httpx
+import pytest
 import pytest_asyncio
 from servers import kv
 from servers.proxy import Proxy
@@ -80,13 +81,16 @@ def in_pyodide(program: str, pyodide: str = "pyodide") -> str:
 
     Returns what it prints.
     """
+    sources = [
+        environment.ROOT / "packages" / name / "src"
+        for name in ("shopify-session-storage", "shopify-session-storage-kv-style")
+    ]
+    if not all(source.exists() for source in sources):
+        pytest.skip("the sources of core are in the repository alone")
     folder = kv.folder()
     settings = {
         "pyodide": pyodide,
-        "sources": [
-            str(environment.ROOT / "packages" / name / "src")
-            for name in ("shopify-session-storage", "shopify-session-storage-kv-style")
-        ],
+        "sources": [str(source) for source in sources],
         "program": textwrap.dedent(program),
     }
     done = subprocess.run(

@@ -85,7 +85,10 @@ async def names(engine):
 
 
 def data_of(url):
-    return environment.ROOT / f"packages/shopify-session-storage-{kind_of(url)}/tests/data"
+    data = environment.ROOT / f"packages/shopify-session-storage-{kind_of(url)}/tests/data"
+    if not data.exists():
+        pytest.skip("the data of other packages is in the repository alone")
+    return data
 
 
 async def fill(url, folder):

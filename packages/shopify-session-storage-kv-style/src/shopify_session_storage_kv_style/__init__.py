@@ -1,5 +1,7 @@
 """Session storage for Shopify apps in Cloudflare KV, and in stores like it."""
 
+__version__ = "1.0.0"
+
 from shopify_session_storage_kv_style.cloudflare import CloudflareKVNamespace
 from shopify_session_storage_kv_style.errors import CloudflareKVError, KVNamespaceError
 from shopify_session_storage_kv_style.namespace import (

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, Final, Self
+from typing import Any, Final, Self, Unpack
 
 import pymongo
 from bson.errors import BSONError
@@ -49,6 +49,7 @@ from shopify_session_storage_mongodb.documents import (
 )
 from shopify_session_storage_mongodb.indexes import Indexes
 from shopify_session_storage_mongodb.leases import acquire_lease, release_lease
+from shopify_session_storage_mongodb.options import MongoDBOptions
 from shopify_session_storage_mongodb.scanning import read_page
 
 # How often a write is repeated that a concurrent one of the same session has beaten.
@@ -136,7 +137,7 @@ class MongoDBSessionStorage(BaseSessionStorage):
         password: str,
         *,
         port: int = 27017,
-        **options: Any,
+        **options: Unpack[MongoDBOptions],
     ) -> Self:
         """Make a storage from the parts of a URL, none of which needs escaping.
 
@@ -355,6 +356,6 @@ def _one_of(values: Sequence[str]) -> str | dict[str, list[str]]:
 
 
 @hides_arguments
-def open_url(url: str, **options: Any) -> MongoDBSessionStorage:
+def open_url(url: str, **options: Unpack[MongoDBOptions]) -> MongoDBSessionStorage:
     """Make the storage for ``mongodb://...`` or ``mongodb+srv://...``."""
     return MongoDBSessionStorage(url, **options)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, Unpack, cast
 
 import aiomysql
 from shopify_session_storage import (
@@ -21,6 +21,7 @@ from shopify_session_storage_mysql.addresses import Address, checked_options, pa
 from shopify_session_storage_mysql.comparing import MySQLComparing
 from shopify_session_storage_mysql.connections import OwnPool, UsersPool
 from shopify_session_storage_mysql.existing import EXACT_COLLATIONS
+from shopify_session_storage_mysql.options import MySQLOptions
 from shopify_session_storage_mysql.statements import literal
 from shopify_session_storage_mysql.tls import Tls
 
@@ -129,7 +130,7 @@ class MySQLSessionStorage(MySQLComparing):
         password: str,
         *,
         port: int = 3306,
-        **options: Any,
+        **options: Unpack[MySQLOptions],
     ) -> Self:
         """Make a storage from the parts of a URL, none of which needs escaping.
 
@@ -239,6 +240,6 @@ _SETTINGS: Final = (
 
 
 @hides_arguments
-def open_url(url: str, **options: Any) -> MySQLSessionStorage:
+def open_url(url: str, **options: Unpack[MySQLOptions]) -> MySQLSessionStorage:
     """Make the storage for ``mysql://...``."""
     return MySQLSessionStorage(url, **options)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self, Unpack, cast
 
 import asyncpg
 from shopify_session_storage import (
@@ -28,6 +28,7 @@ from shopify_session_storage_postgresql.errors import (
     scrub,
 )
 from shopify_session_storage_postgresql.migrations import PostgreSQLMigrations
+from shopify_session_storage_postgresql.options import PostgreSQLOptions
 
 _CASTS: Final = {
     Kind.TEXT: "text",
@@ -156,7 +157,7 @@ class PostgreSQLSessionStorage(PostgreSQLMigrations):
         password: str,
         *,
         port: int = 5432,
-        **options: Any,
+        **options: Unpack[PostgreSQLOptions],
     ) -> Self:
         """Make a storage from the parts of a URL, none of which needs escaping.
 
@@ -236,6 +237,6 @@ class PostgreSQLSessionStorage(PostgreSQLMigrations):
 
 
 @hides_arguments
-def open_url(url: str, **options: Any) -> PostgreSQLSessionStorage:
+def open_url(url: str, **options: Unpack[PostgreSQLOptions]) -> PostgreSQLSessionStorage:
     """Make the storage for ``postgresql://...`` or ``postgres://...``."""
     return PostgreSQLSessionStorage(url, **options)

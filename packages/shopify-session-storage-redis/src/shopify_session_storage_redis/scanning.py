@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 import redis.exceptions as errors
-from redis.asyncio import RedisCluster
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.cluster import ClusterNode
 from shopify_session_storage import SessionStorageUnavailableError
 
 from shopify_session_storage_redis.addresses import AnyClient
@@ -128,7 +129,7 @@ async def _slots(client: RedisCluster) -> list[tuple[int, int, bytes]]:
     return sorted((int(one[0]), int(one[1]), bytes(one[2][2])) for one in answer)
 
 
-async def _run_of(node: Any) -> str:
+async def _run_of(node: Redis | ClusterNode) -> str:
     """Return a digest of the server's run id; of nothing, if it does not tell."""
     text = b""
     # Not its name alone: redis-py would read the answer.

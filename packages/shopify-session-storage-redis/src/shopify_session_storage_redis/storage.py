@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final, Self, Unpack
 
 import redis.exceptions as errors
 from redis.asyncio import Redis, RedisCluster
@@ -33,6 +33,7 @@ from shopify_session_storage_redis.migrations import (
     RedisSessionStorageMigrator,
     check_migrator_options,
 )
+from shopify_session_storage_redis.options import RedisOptions
 from shopify_session_storage_redis.records import (
     Keys,
     checked_prefix,
@@ -134,7 +135,7 @@ class RedisSessionStorage(BaseSessionStorage):
         password: str,
         *,
         port: int = 6379,
-        **options: Any,
+        **options: Unpack[RedisOptions],
     ) -> Self:
         """Make a storage from the parts of a URL, none of which needs escaping.
 
@@ -284,6 +285,6 @@ def _check(conflict: Sequence[bytes] | None) -> None:
 
 
 @hides_arguments
-def open_url(url: str, **options: Any) -> RedisSessionStorage:
+def open_url(url: str, **options: Unpack[RedisOptions]) -> RedisSessionStorage:
     """Make the storage for ``redis://...``, ``rediss://...``, ``unix://...``, of a cluster, too."""
     return RedisSessionStorage(url, **options)

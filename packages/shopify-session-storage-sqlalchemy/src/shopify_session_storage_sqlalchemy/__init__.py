@@ -1,5 +1,7 @@
 """Session storage for Shopify apps on an SQLAlchemy engine."""
 
+__version__ = "1.0.0"
+
 from shopify_session_storage_sqlalchemy.storage import SQLAlchemySessionStorage
 from shopify_session_storage_sqlalchemy.tables import leases_table, sessions_table
 

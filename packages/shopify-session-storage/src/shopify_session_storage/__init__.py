@@ -1,5 +1,7 @@
 """Session storage for Shopify apps: the interface, the base of all adapters, and a session."""
 
+__version__ = "1.0.0"
+
 from shopify_session_storage.addresses import UrlParameters, normal_scheme, url_with_credentials
 from shopify_session_storage.base import DEFAULT_TIMEOUT, BaseSessionStorage
 from shopify_session_storage.caching import CachedSessionStorage, fresh_reads

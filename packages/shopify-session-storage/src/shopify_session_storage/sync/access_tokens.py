@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, TypedDict, TypeVar, Unpack
 
 from shopify_session_storage.access_tokens import (
     AccessToken,
@@ -24,6 +24,14 @@ _R = TypeVar("_R")
 
 # A call may wait for another process's refresh, and then ask Shopify itself.
 _TIMEOUT: Final = timedelta(minutes=2)
+
+
+class AccessTokenOptions(TypedDict, total=False):
+    """The options of :class:`AccessTokenStore` that mean the same here, which editors complete."""
+
+    refresh_before: timedelta
+    http_client: object
+    request_timeout: timedelta
 
 
 class SyncAccessTokenStore:
@@ -49,7 +57,7 @@ class SyncAccessTokenStore:
         *,
         timeout: timedelta | None = _TIMEOUT,
         leases: SessionStorage | SyncSessionStorage | None = None,
-        **options: Any,
+        **options: Unpack[AccessTokenOptions],
     ) -> None:
         kept = _wrapped(storage)
         leases = None if leases is None else _wrapped(leases)

@@ -1,0 +1,1 @@
+"""What a release does: checks, builds, tries and describes one package."""
