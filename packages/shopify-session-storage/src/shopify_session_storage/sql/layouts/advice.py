@@ -8,8 +8,10 @@ from shopify_session_storage.errors import MigrationError
 from shopify_session_storage.sql.layouts.columns import Kind, LiveColumn
 from shopify_session_storage.sql.layouts.layout import PRISMA, Layout
 
+#: The databases for which there is advice.
 DatabaseName: TypeAlias = Literal["sqlite", "postgresql", "mysql"]
 
+#: The columns that older tables of Prisma and Drizzle lack.
 REFRESH: Final = ("refreshToken", "refreshTokenExpires")
 """The columns without which no session with a refresh token is stored."""
 
