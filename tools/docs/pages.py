@@ -17,9 +17,20 @@ ROOT = environment.ROOT
 
 # In the order in which the site shows them.
 _GUIDES = [
+    "start",
+    "choose",
+    "access-tokens",
     "frameworks",
+    "node",
     "prisma",
+    "tables",
+    "encrypt",
     "operate",
+    "metrics",
+    "purge",
+    "cache",
+    "interface",
+    "adapter",
 ]
 
 _CODE_OR_LINK = re.compile(r"^(```+).*?^\1|`[^`\n]+`|\]\(([^)\s]+)\)", re.DOTALL | re.MULTILINE)

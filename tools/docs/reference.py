@@ -76,8 +76,10 @@ def _page(module: ModuleType, where: dict[int, str]) -> str:
             parts += [f"``{name}`` is :py:obj:`{known}`.", ""]
         elif inspect.isclass(value):
             kind = "exception" if issubclass(value, BaseException) else "class"
-            bases = ["   :show-inheritance:"] if public_bases(value) else []
-            parts += [f".. auto{kind}:: {title}.{name}", *bases, ""]
+            bases = [base.__name__ for base in public_bases(value)]
+            options = ["   :show-inheritance:"] if bases else []
+            options.append(f"   :inherited-members: {', '.join([*bases, 'object', 'Generic'])}")
+            parts += [f".. auto{kind}:: {title}.{name}", *options, ""]
         elif inspect.isfunction(value):
             parts += [f".. autofunction:: {title}.{name}", ""]
         else:

@@ -1,4 +1,6 @@
-"""A stand-in for Shopify's token endpoint: a real HTTP server with the documented rules::
+"""A stand-in for Shopify's token endpoint: a real HTTP server with the documented rules.
+
+::
 
     with FakeShopify() as fake:
         shopify = ShopifyApp(fake.client_id, fake.client_secret)
