@@ -48,10 +48,14 @@ def write_summary(results: Mapping[str, Any], readme: Path, folder: Path) -> Non
                 for operation in PLOTTED
             ]
             rows.append([name, _OTHERS[other], *ratios])
-    how = "Calls per second with 1, 16 and 64 calls at a time, medians, in one run"
+    how = (
+        "How many times as many calls per second as the other, with 1 / 16 / 64 calls at a time: "
+        "2.00 is twice as fast. Medians, in one run"
+    )
     parts = [
-        _table(["", "ours is so many times as fast as", *PLOTTED], rows),
-        f"{_where(results)}. {how}. [All figures]({place}/report.md).\n",
+        f"{how}.\n",
+        _table(["", "compared with", *PLOTTED], rows),
+        f"{_where(results)}. [All figures]({place}/report.md).\n",
         f"![Calls per second]({place}/throughput.svg)\n",
     ]
     text = "\n".join(parts)
