@@ -238,7 +238,7 @@ class DynamoDBSessionStorage(BaseSessionStorage):
 
     async def _scan(self, after: str | None, batch: int) -> SessionPage:
         if after == "":
-            raise ValueError("after is of another kind of storage")
+            raise ValueError("after comes from another kind of storage")
         start = {} if after is None else {"ExclusiveStartKey": key_of(after)}
         answer = await self._client.scan(
             TableName=self._table.name,

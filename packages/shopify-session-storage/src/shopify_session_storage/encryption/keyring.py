@@ -111,7 +111,8 @@ class Keyring:
                 hide_locals(error)
                 raise
         raise DecryptionError(
-            f"the key {id!r} is another one, or it was changed, or moved from another row",
+            f"the key {id!r} is not the right one, or the token was changed or moved "
+            "to another row",
             key_id=id,
             reason="wrong key, changed or moved",
         )
