@@ -22,7 +22,7 @@ _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Keyring:
-    """Keys by their ids, of which one seals and all open.
+    """Keys by their ids. One of them seals, all of them open.
 
     Args:
         keys: 32 bytes each, of a good random source (``secrets.token_bytes(32)``), by an id of 1
