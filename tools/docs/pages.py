@@ -147,7 +147,7 @@ def _contents(page: str, names: dict[Path, str]) -> str:
     return (
         _toctree("Guides", [*below["guides"], "examples/index"])
         + _toctree("Packages", below["packages"])
-        + _toctree("Reference", [f"reference/{name}" for name in reference.modules()])
+        + _toctree("Reference", [_reference(name) for name in reference.modules()])
         + _toctree("Project", ["changes/index", *below["project"]])
     )
 
@@ -155,3 +155,8 @@ def _contents(page: str, names: dict[Path, str]) -> str:
 def _toctree(caption: str, names: list[str]) -> str:
     title = f":caption: {caption}\n" if caption else ""
     return f"\n```{{toctree}}\n:hidden:\n{title}\n" + "\n".join(names) + "\n```\n"
+
+
+def _reference(module: str) -> str:
+    short = module.removeprefix("shopify_session_storage").lstrip("._") or module
+    return f"{short} <reference/{module}>"

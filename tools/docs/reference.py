@@ -11,6 +11,10 @@ import environment
 from sphinx.pycode import ModuleAnalyzer
 
 _CORE = "shopify_session_storage"
+
+# Classes whose members no page has to explain.
+_UNTOLD = ["object", "Generic", "BaseException"]
+
 _MODULES = [
     "",
     ".access_tokens",
@@ -78,7 +82,7 @@ def _page(module: ModuleType, where: dict[int, str]) -> str:
             kind = "exception" if issubclass(value, BaseException) else "class"
             bases = [base.__name__ for base in public_bases(value)]
             options = ["   :show-inheritance:"] if bases else []
-            options.append(f"   :inherited-members: {', '.join([*bases, 'object', 'Generic'])}")
+            options.append(f"   :inherited-members: {', '.join([*bases, *_UNTOLD])}")
             parts += [f".. auto{kind}:: {title}.{name}", *options, ""]
         elif inspect.isfunction(value):
             parts += [f".. autofunction:: {title}.{name}", ""]
