@@ -1,7 +1,8 @@
 """The pages of the site that are written by hand, and where each of them is there.
 
 No text is kept twice: a page is a file of the repository, whose links lead to other pages rather
-than to other files. A file that is linked and is no page, such as an example, becomes one.
+than to other files. A file that is linked and is no page, such as an example, becomes one. Links
+are written inline and relative: ``[text](../path.md#heading)``.
 """
 
 import os
@@ -15,7 +16,7 @@ from docs import reference
 
 ROOT = environment.ROOT
 
-# In the order in which the site shows them.
+# The order in which the site shows them; others come after these.
 _GUIDES = [
     "start",
     "choose",
@@ -45,7 +46,9 @@ def _short_name(package: Path) -> str:
 def _written() -> dict[Path, str]:
     """Return the files that are pages, relative to the repository, and the name of each page."""
     found = {"README.md": "index", "CHANGELOG.md": "changes/index"}
-    found |= {f"tools/docs/guides/{name}.md": f"guides/{name}" for name in _GUIDES}
+    guides = [path.stem for path in (ROOT / "tools/docs/guides").glob("*.md")]
+    guides.sort(key=lambda name: (_GUIDES.index(name) if name in _GUIDES else len(_GUIDES), name))
+    found |= {f"tools/docs/guides/{name}.md": f"guides/{name}" for name in guides}
     for package in environment.packages():
         name, folder = _short_name(package), f"packages/{package.name}"
         found |= {

@@ -205,6 +205,8 @@ def test_the_tables_say_what_is_seen():
     guide = Path(__file__).parents[3] / "tools/docs/guides/access-tokens.md"
     places = zip((guide, Path(answers.__file__)), tables(rows), strict=True)
     for path, table in places:
+        if path == guide and not path.exists():
+            continue  # of the repository, not of the package
         text = path.read_text(encoding="utf-8")
         place = _TABLE.search(text)
         new = text[: place.start()] + table + text[place.end() :]
