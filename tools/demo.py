@@ -1,7 +1,7 @@
 """Runs an embedded Shopify app, from the first visit to the uninstall, and shows what it stores.
 
 python3 tools/demo.py                              in a temporary SQLite file
-python3 tools/demo.py --serve                      and keeps a page with the sessions until Ctrl-C
+python3 tools/demo.py --serve                      and keeps a page to play with until Ctrl-C
 python3 tools/demo.py --storage sqlite:///demo.db  in a storage of your choice
 
 The app is FastAPI with Shopify's own package, on a real server; only Shopify's token endpoint is
@@ -27,11 +27,13 @@ from pathlib import Path  # noqa: E402
 
 import httpx  # noqa: E402
 import uvicorn  # noqa: E402
+from demo_app.actions import Actions  # noqa: E402
 from demo_app.app import create_app  # noqa: E402
+from demo_app.merchants import Merchants, StoryError  # noqa: E402
 from demo_app.page import add_page  # noqa: E402
 from demo_app.report import Report, ReportedStorage  # noqa: E402
 from demo_app.shopify import Credentials, SimulatedShopify  # noqa: E402
-from demo_app.story import SHOPS, Story, StoryError  # noqa: E402
+from demo_app.story import SHOPS, Story  # noqa: E402
 from fastapi import FastAPI  # noqa: E402
 from shopify_app import ShopifyApp  # noqa: E402
 from shopify_session_storage import (  # noqa: E402
@@ -88,7 +90,6 @@ async def run(storage: SessionStorage, where: str, options: argparse.Namespace) 
         app = create_app(
             ShopifyApp(credentials.client_id, credentials.client_secret), watched, to_shopify
         )
-        add_page(app, storage, [shop.domain for shop in SHOPS])
         await storage.ready()  # fails here, with the reason, rather than in the server's start
         async with serving(app, options.port) as url:
             report.line("An embedded Shopify app", "bold")
@@ -96,13 +97,18 @@ async def run(storage: SessionStorage, where: str, options: argparse.Namespace) 
             report.line(f"  storage  {type(storage).__name__}, {where}")
             report.line("  Shopify  its token endpoint, simulated")
             async with httpx.AsyncClient(base_url=url, timeout=60) as client:
-                await Story(report, shopify, credentials, storage, watched, client).tell()
-            if options.serve:
-                report.line(f"\nThe sessions are shown at {url}/ until you press Ctrl-C.", "bold")
-                try:
-                    await asyncio.Event().wait()
-                except asyncio.CancelledError:
-                    report.line("\nStopped.")
+                merchants = Merchants(report, credentials, client)
+                await Story(report, shopify, credentials, storage, watched, merchants).tell()
+                if options.serve:
+                    actions = Actions(report, storage, app.state.tokens, merchants, credentials)
+                    add_page(app, actions, SHOPS)
+                    report.line(
+                        f"\nThe sessions are shown at {url}/ until you press Ctrl-C.", "bold"
+                    )
+                    try:
+                        await asyncio.Event().wait()
+                    except asyncio.CancelledError:
+                        report.line("\nStopped.")
 
 
 def main() -> int:
@@ -117,7 +123,9 @@ def main() -> int:
         "sessions of the demo's own shops are replaced; default: a temporary SQLite file",
     )
     parser.add_argument(
-        "--serve", action="store_true", help="keep a page with the sessions until Ctrl-C"
+        "--serve",
+        action="store_true",
+        help="keep a page with the sessions until Ctrl-C",
     )
     parser.add_argument("--port", type=int, default=0, help="the app's port; default: a free one")
     options = parser.parse_args()

@@ -51,7 +51,7 @@ def write_summary(results: Mapping[str, Any], readme: Path, folder: Path) -> Non
     ]
     parts = [
         _SUMMARY,
-        tables.table(["", "ours beside", *FAR], rows),
+        tables.table(["", "compared with", *FAR], rows),
         f"{_where(results)}; medians of one run. [All figures]({place}/report.md).\n",
         f"![Calls per second]({place}/throughput.svg)\n",
     ]

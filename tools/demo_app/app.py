@@ -67,6 +67,7 @@ def create_app(
             yield
 
     app = FastAPI(lifespan=lifespan)
+    app.state.tokens = tokens
 
     async def visit(request: Request) -> Visit:
         verified = shopify.verify_app_home_req(

@@ -1,21 +1,17 @@
 """What happens in the demo, and what has to come of it."""
 
 import asyncio
-import json
 import time
-import uuid
 from collections import Counter
-from collections.abc import Awaitable
 from datetime import UTC, datetime
 from typing import Final
 
-import httpx
 from shopify_session_storage import Session, SessionStorage, offline_session_id
 
-from demo_app.page import full_name
+from demo_app.merchants import Merchants, StoryError, bearer
 from demo_app.report import Report, ReportedStorage
 from demo_app.shopify import Credentials, Shop, SimulatedShopify, User, new_token
-from demo_app.words import mask, when
+from demo_app.words import full_name, mask, when
 
 ADA = User(902541635, "Ada", "Osei", "ada@demo-teas.example", account_owner=True)
 ZOE = User(902541636, "Zoë", "Lindqvist", "zoe@demo-teas.example", scope="read_orders")
@@ -32,10 +28,6 @@ SHOPS: Final = (TEAS, BOOKS, GRANARY, FERNS)
 _RUSH = 200
 
 
-class StoryError(Exception):
-    """Something did not go as the story says."""
-
-
 class Story:
     """Merchants use the app, over HTTP.
 
@@ -45,7 +37,7 @@ class Story:
         credentials: The app's.
         storage: Where the app keeps its sessions.
         watched: The same storage as the app has it.
-        client: Reaches the app.
+        merchants: Use the app.
     """
 
     def __init__(
@@ -55,14 +47,14 @@ class Story:
         credentials: Credentials,
         storage: SessionStorage,
         watched: ReportedStorage,
-        client: httpx.AsyncClient,
+        merchants: Merchants,
     ) -> None:
         self._report = report
         self._shopify = shopify
         self._credentials = credentials
         self._storage = storage
         self._watched = watched
-        self._client = client
+        self._merchants = merchants
         self._answered: Counter[str] = Counter()
 
     async def tell(self) -> None:
@@ -103,20 +95,20 @@ class Story:
         self._shopify.next_offline_seconds[BOOKS.name] = 1
         for shop in SHOPS:
             for user in shop.users:
-                await self._open_app(shop, user)
+                await self._merchants.open_app(shop, user)
         self._expect_answers("3 shops and 5 users got a token each", offline=3, online=5)
 
     async def _later_visits(self) -> None:
         self._report.step("2. Later visits: the tokens come from storage")
         regulars = [(TEAS, ADA), (TEAS, ZOE), (GRANARY, ROSA), (FERNS, JUNO)]
         for shop, user in regulars:
-            await self._call_api(shop, user)
+            await self._merchants.call_api(shop, user)
         self._expect_answers("Shopify was not asked")
 
         before = self._watched.calls.total()
         started = time.perf_counter()
         with self._report.quiet():
-            calls = (self._call_api(*regulars[i % len(regulars)]) for i in range(_RUSH))
+            calls = (self._merchants.call_api(*regulars[i % len(regulars)]) for i in range(_RUSH))
             await asyncio.gather(*calls)
         seconds = time.perf_counter() - started
         loads = self._watched.calls.total() - before
@@ -131,7 +123,7 @@ class Story:
         remaining = (old.expires - datetime.now(UTC)).total_seconds()
         await asyncio.sleep(max(0, remaining) + 0.05)
         self._check(old.is_expired(), f"{mask(old.access_token)} has expired")
-        await self._call_api(BOOKS, MINA)
+        await self._merchants.call_api(BOOKS, MINA)
         new = await self._offline(BOOKS)
         self._expect_answers("one refresh, no exchange", refresh=1)
         self._check(
@@ -140,7 +132,7 @@ class Story:
             "and so was its refresh token",
         )
         self._check(not new.is_expired(), f"expires {when(new.expires)}")
-        await self._call_api(BOOKS, MINA)
+        await self._merchants.call_api(BOOKS, MINA)
         self._expect_answers("the next visit loads it")
 
     async def _forgeries(self) -> None:
@@ -156,15 +148,17 @@ class Story:
             ("an ID token that expired a minute ago", stale),
             ("an ID token of another app", stranger.id_token(FERNS, JUNO)),
         ]:
-            await self._send(
-                "Mallory", what, self._client.get("/api/me", headers=_bearer(token)), 401
+            await self._merchants.send(
+                "Mallory", what, self._merchants.client.get("/api/me", headers=bearer(token)), 401
             )
-        page = self._client.get("/app", params={"shop": FERNS.domain})
-        response = await self._send("Juno", "a page without an ID token", page, 302)
-        page = self._client.get(response.headers["location"])
-        await self._send("Juno", "the page that fetches one", page, 200)
-        webhook = self._webhook(FERNS, forger)
-        await self._send("Mallory", "app/uninstalled with a forged signature", webhook, 401)
+        page = self._merchants.client.get("/app", params={"shop": FERNS.domain})
+        response = await self._merchants.send("Juno", "a page without an ID token", page, 302)
+        page = self._merchants.client.get(response.headers["location"])
+        await self._merchants.send("Juno", "the page that fetches one", page, 200)
+        webhook = self._merchants.uninstall(FERNS, forger)
+        await self._merchants.send(
+            "Mallory", "app/uninstalled with a forged signature", webhook, 401
+        )
         self._check(self._watched.calls.total() == calls, "the storage was not asked")
         self._expect_answers("and neither was Shopify")
 
@@ -172,13 +166,13 @@ class Story:
         self._report.step("5. A shop uninstalls: its sessions go")
         others = [shop for shop in SHOPS if shop is not FERNS]
         before = [len(await self._sessions(shop)) for shop in others]
-        webhook = self._webhook(FERNS, self._credentials)
-        await self._send("Shopify", "app/uninstalled, properly signed", webhook, 200)
+        webhook = self._merchants.uninstall(FERNS, self._credentials)
+        await self._merchants.send("Shopify", "app/uninstalled, properly signed", webhook, 200)
         self._check(not await self._sessions(FERNS), f"nothing is left of {FERNS.name}")
         after = [len(await self._sessions(shop)) for shop in others]
         self._check(before == after == [3, 2, 2], "the other shops keep theirs")
-        webhook = self._webhook(FERNS, self._credentials)
-        await self._send("Shopify", "app/uninstalled, delivered twice", webhook, 200)
+        webhook = self._merchants.uninstall(FERNS, self._credentials)
+        await self._merchants.send("Shopify", "app/uninstalled, delivered twice", webhook, 200)
 
     async def _stored(self) -> None:
         self._report.step("Stored now")
@@ -203,58 +197,10 @@ class Story:
             f"{len(rows)} sessions; none of {len(self._shopify.issued)} tokens was printed",
         )
 
-    # --- what merchants and Shopify send ----------------------------------------------------
-
-    async def _open_app(self, shop: Shop, user: User) -> None:
-        """Load the app's page as the admin does, with the ID token in the URL."""
-        self._report.event(user.first_name, "app", f"opens the app in {shop.name}")
-        token = self._credentials.id_token(shop, user)
-        response = await self._client.get("/app", params={"shop": shop.domain, "id_token": token})
-        greeting = f"Hello {user.first_name}"
-        self._check_answer(response, f'heading="{greeting}"' in response.text)
-        self._check_answer(response, shop.domain in response.headers["content-security-policy"])
-        self._report.event("app", user.first_name, greeting)
-
-    async def _call_api(self, shop: Shop, user: User) -> None:
-        """Call the app's API as App Bridge does, with the ID token in a header."""
-        self._report.event(user.first_name, "app", f"calls its API from {shop.name}")
-        token = self._credentials.id_token(shop, user)
-        response = await self._client.get("/api/me", headers=_bearer(token))
-        expected = {"shop": shop.domain, "name": user.first_name, "scope": shop.scope}
-        self._check_answer(response, response.status_code == 200 and response.json() == expected)
-
-    async def _send(
-        self, who: str, what: str, request: Awaitable[httpx.Response], status: int
-    ) -> httpx.Response:
-        """Send a request that has to be answered with *status*."""
-        self._report.event(who, "app", what)
-        response = await request
-        self._check_answer(response, response.status_code == status)
-        self._report.event("app", who, f"{status} {response.reason_phrase}")
-        return response
-
-    async def _webhook(self, shop: Shop, signer: Credentials) -> httpx.Response:
-        body = json.dumps({"name": shop.name, "myshopify_domain": shop.domain}).encode()
-        headers = {
-            "Content-Type": "application/json",
-            "X-Shopify-Topic": "app/uninstalled",
-            "X-Shopify-Shop-Domain": shop.domain,
-            "X-Shopify-Webhook-Id": str(uuid.uuid4()),
-            "X-Shopify-Hmac-Sha256": signer.webhook_signature(body),
-        }
-        return await self._client.post("/webhooks/app/uninstalled", content=body, headers=headers)
-
-    # --- what has to come of it -------------------------------------------------------------
-
     def _check(self, holds: bool, text: str) -> None:
         if not holds:
             raise StoryError(f"this did not hold: {text}")
         self._report.passed(text)
-
-    def _check_answer(self, response: httpx.Response, holds: bool) -> None:
-        if not holds:
-            path = response.request.url.path  # the query holds an ID token
-            raise StoryError(f"unexpected answer to {path}: status {response.status_code}")
 
     def _expect_answers(self, text: str, **expected: int) -> None:
         """Check what Shopify was asked for since the last time."""
@@ -275,7 +221,3 @@ class Story:
 
     def _secrets(self) -> set[str]:
         return self._shopify.issued | {self._credentials.client_secret}
-
-
-def _bearer(token: str) -> dict[str, str]:
-    return {"Authorization": f"Bearer {token}"}

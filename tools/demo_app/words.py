@@ -1,6 +1,8 @@
-"""Tokens and dates in words that may be shown to anybody."""
+"""Tokens, dates and people in words that may be shown to anybody."""
 
 from datetime import UTC, datetime
+
+from shopify_session_storage import AssociatedUser
 
 _UNITS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -28,3 +30,9 @@ def when(moment: datetime | None) -> str:
         return "never"
     seconds = int((moment - datetime.now(UTC)).total_seconds())
     return f"in {duration(seconds)}" if seconds > 0 else f"expired {duration(-seconds)} ago"
+
+
+def full_name(user: AssociatedUser) -> str:
+    """Return the name of *user*, or the id if there is none."""
+    names = " ".join(name for name in (user.first_name, user.last_name) if name)
+    return names or f"user {user.id}"

@@ -1,9 +1,10 @@
-"""Every Python example in a README runs as it stands.
+"""The READMEs and guides: their examples run, and the site is built of them.
 
 A comment ``<!-- needs POSTGRESQL_URL -->`` before an example gives it that environment variable,
-with the address of a real server.
+with the address of a real server. One that begins with ``<!-- after`` leaves it to another test.
 """
 
+import importlib
 import os
 import re
 import subprocess
@@ -12,18 +13,23 @@ from pathlib import Path
 
 import environment
 import pytest
+from docs import reference, site
 
-_BLOCK = re.compile(r"^(?:<!-- needs (\w+) -->\n)?```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_BLOCK = re.compile(
+    r"^(?:<!-- (?:needs (\w+)|(after) .*) -->\n)?```python\n(.*?)^```", re.DOTALL | re.MULTILINE
+)
+_READMES = [folder / "README.md" for folder in [environment.ROOT, *environment.packages()]]
+_GUIDES = sorted((environment.ROOT / "tools/docs/guides").glob("*.md"))
 
 
 def examples():
-    readmes = [environment.ROOT, *environment.packages()]
-    for readme in (folder / "README.md" for folder in readmes):
-        text = readme.read_text(encoding="utf-8")
+    for page in [*_READMES, *_GUIDES]:
+        text = page.read_text(encoding="utf-8")
         for match in _BLOCK.finditer(text):
             line = text[: match.start()].count("\n") + 2
-            name = f"{readme.relative_to(environment.ROOT)}:{line}"
-            yield pytest.param(match[2], match[1], id=name)
+            name = f"{page.relative_to(environment.ROOT)}:{line}"
+            if match[2] is None:
+                yield pytest.param(match[3], match[1], id=name)
 
 
 @pytest.mark.parametrize(("source", "variable"), [*examples()])
@@ -47,6 +53,34 @@ def test_example_runs(source: str, variable: str | None, tmp_path: Path, request
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_readme_has_an_example():
-    for folder in [environment.ROOT, *environment.packages()]:
-        assert _BLOCK.search((folder / "README.md").read_text(encoding="utf-8")), folder
+@pytest.mark.parametrize(
+    "readme", _READMES, ids=lambda path: str(path.relative_to(environment.ROOT))
+)
+def test_every_readme_has_an_example(readme: Path):
+    assert _BLOCK.search(readme.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def html(tmp_path_factory):
+    """The site, in which no link is broken."""
+    output = tmp_path_factory.mktemp("docs") / "html"
+    assert site.build(output)
+    return output
+
+
+@pytest.mark.parametrize("name", reference.modules())
+def test_every_public_name_is_in_the_reference(html: Path, name: str):
+    page = (html / "reference" / f"{name}.html").read_text(encoding="utf-8")
+    missing = [
+        found
+        for found in reference.public_names(importlib.import_module(name))
+        if f'id="{name}.{found}"' not in page and f'.{found}"' not in page
+    ]
+    assert not missing
+
+
+def test_nothing_on_the_site_comes_from_another_host(html: Path):
+    loaded = re.compile(
+        r'<(?:script|img|iframe|link rel="stylesheet")[^>]+(?:src|href)="(?:https?:)?//'
+    )
+    assert [str(page) for page in html.rglob("*.html") if loaded.search(page.read_text())] == []

@@ -50,7 +50,7 @@ async def test_a_walk_begins_anew_on_another_server(any_url, prefix, changed):
 async def test_a_walk_does_not_begin_anew_for_ever(storage):
     await store_some(storage)
     place = replace(await place_in_the_middle(storage), run="0" * 8, beginnings=10)
-    with pytest.raises(SessionStorageUnavailableError, match="begun anew 10 times"):
+    with pytest.raises(SessionStorageUnavailableError, match="start again 10 times"):
         await walk(storage, after=str(place))
 
 

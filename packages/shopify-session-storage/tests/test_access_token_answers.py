@@ -1,6 +1,6 @@
 """What each answer of Shopify's token endpoint means: asked through Shopify's own package.
 
-The tables in the README and in ``access_tokens/answers.py`` are what these tests see;
+The tables in the guide and in ``access_tokens/answers.py`` are what these tests see;
 ``WRITE_TABLES=1 pytest test_access_token_answers.py`` writes them anew.
 """
 
@@ -178,7 +178,7 @@ async def test_answer(endpoint, fake, row, number):
 
 
 def tables(rows):
-    """Return the README's table and the docstring's."""
+    """Return the guide's table and the docstring's."""
     long = ["| answer to a refresh | verdict | once the old token has expired |"]
     short = ["| answer to a refresh | verdict | requests |"]
     for table in (long, short):
@@ -202,9 +202,11 @@ def test_the_tables_say_what_is_seen():
 
     rows = asyncio.run(look())
     assert rows == EXPECTED
-    readme = Path(__file__).parents[1] / "README.md"
-    places = zip((readme, Path(answers.__file__)), tables(rows), strict=True)
+    guide = Path(__file__).parents[3] / "tools/docs/guides/access-tokens.md"
+    places = zip((guide, Path(answers.__file__)), tables(rows), strict=True)
     for path, table in places:
+        if path == guide and not path.exists():
+            continue  # of the repository, not of the package
         text = path.read_text(encoding="utf-8")
         place = _TABLE.search(text)
         new = text[: place.start()] + table + text[place.end() :]

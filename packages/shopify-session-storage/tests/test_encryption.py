@@ -187,7 +187,7 @@ async def test_what_is_moved_to_another_row_shop_or_field_does_not_open(storage,
         replace(raw, shop="b.myshopify.com"),
     ):
         await inner.store_session(spoilt)
-        with pytest.raises(DecryptionError, match="moved from another row") as caught:
+        with pytest.raises(DecryptionError, match="moved to another row") as caught:
             await storage.load_session(mine.id)
         assert caught.value.reason == "wrong key, changed or moved"
         assert caught.value.key_id == "old"

@@ -63,10 +63,10 @@ class DynamoDBSessionStorage(BaseSessionStorage):
         create_table: Whether to create the table, billed on demand, if it does not exist.
         consistent_read: Whether loads and finds read what was written last. DynamoDB charges half
             for reads that may be a moment behind, which is what the JavaScript adapter does.
-        expire_dead: Let DynamoDB delete sessions by itself, offline ones, too, so long after both
-            their access token and their refresh token have expired, by the attribute ``ttl``. A
-            day or more, since clocks differ; DynamoDB takes up to two days more. What the official
-            JavaScript adapter writes is not deleted by itself.
+        expire_dead: Let DynamoDB delete sessions, offline ones too, this long after both of their
+            tokens have expired, by the attribute ``ttl``. A day or more, since clocks differ;
+            DynamoDB takes up to two days more. What the official JavaScript adapter writes is not
+            deleted by itself.
         on_error: ``"log"`` failures of DynamoDB, or ``"raise"`` them.
         timeout: How long a call may take; each of the SDK's three tries may take less than a third
             of it.
@@ -238,7 +238,7 @@ class DynamoDBSessionStorage(BaseSessionStorage):
 
     async def _scan(self, after: str | None, batch: int) -> SessionPage:
         if after == "":
-            raise ValueError("after is of another kind of storage")
+            raise ValueError("after comes from another kind of storage")
         start = {} if after is None else {"ExclusiveStartKey": key_of(after)}
         answer = await self._client.scan(
             TableName=self._table.name,
@@ -322,6 +322,6 @@ def open_url(url: str, **options: Any) -> DynamoDBSessionStorage:
     """Make the storage for ``dynamodb://region/table?endpoint_url=...``.
 
     Region and table may be left out. Further parameters are ``shop_index_name`` and
-    ``create_table`` (``true`` or ``false``). Credentials do not belong into the URL.
+    ``create_table`` (``true`` or ``false``). Do not put credentials in the URL.
     """
     return DynamoDBSessionStorage(**storage_options(url, options))

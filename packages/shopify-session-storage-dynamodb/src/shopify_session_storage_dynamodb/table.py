@@ -119,7 +119,7 @@ class Table:
     def _denied(self, error: ClientError) -> MigrationError:
         return MigrationError(
             f"dynamodb: the table {self.name!r} cannot be created: {errors.describe(error)}; "
-            f"have it made by somebody who may, and leave create_table out; {self.hint()}"
+            f"ask somebody with the right to create it, and leave create_table out; {self.hint()}"
         )
 
     def _is_complete(self, description: Mapping[str, Any]) -> bool:

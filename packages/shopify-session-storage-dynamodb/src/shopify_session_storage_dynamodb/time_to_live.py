@@ -38,7 +38,7 @@ async def check_time_to_live(
         return
     if is_off or found.get("AttributeName") != TTL:
         logger.warning(
-            "dynamodb: the table %r deletes nothing by itself that has the attribute %s; let it, "
+            "dynamodb: the table %r does not delete items by their attribute %s; turn that on "
             "with: aws dynamodb update-time-to-live --table-name %s "
             "--time-to-live-specification Enabled=true,AttributeName=%s",
             table.name,

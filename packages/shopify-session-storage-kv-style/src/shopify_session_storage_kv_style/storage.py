@@ -52,10 +52,9 @@ class KVSessionStorage(BaseSessionStorage):
     Args:
         namespace: Where to keep the sessions. It is never closed. Without it
             :meth:`set_namespace` must be called before anything else.
-        expire_dead: Let the namespace delete sessions by itself, offline ones, too, so long after
-            both their access token and their refresh token have expired, a minute at least. A day
-            or more, since clocks differ. What the official JavaScript adapter writes is not
-            deleted by itself.
+        expire_dead: Let the namespace delete sessions, offline ones too, this long after both of
+            their tokens have expired, a minute at least. A day or more, since clocks differ. What
+            the official JavaScript adapter writes is not deleted by itself.
         on_error: ``"log"`` failures of the namespace, or ``"raise"`` them.
         timeout: How long a call may take.
 

@@ -58,8 +58,8 @@ class Indexes:
             name = self._collection.name
             self._logger.warning(
                 "mongodb: the indexes of %s.%s cannot be made: %s (%s). Without them every call "
-                "reads the whole collection, and a session that two processes store for the first "
-                "time at once can be there twice. Have somebody run this who may: "
+                "reads the whole collection, and if two processes store the same new session at "
+                "the same time, it can be there twice. Run this as a user who may create indexes: "
                 "db.getCollection(%r).createIndex({id: 1}, {unique: true}); "
                 "db.getCollection(%r).createIndex({shop: 1})",
                 self._collection.database.name,
@@ -83,8 +83,8 @@ class Indexes:
             if error.code not in (*CANNOT_INDEX, _NOT_IMPLEMENTED):
                 raise
             self._logger.warning(
-                "mongodb: %s.%s will delete nothing by itself: %s. Have somebody run this who may, "
-                "on a server that can: "
+                "mongodb: %s.%s cannot delete dead sessions by itself: %s. On a server that can, "
+                "run this as a user who may create indexes: "
                 "db.getCollection(%r).createIndex({%s: 1}, {expireAfterSeconds: 0})",
                 self._collection.database.name,
                 self._collection.name,

@@ -75,10 +75,9 @@ class MongoDBSessionStorage(BaseSessionStorage):
             an ``AsyncMongoClient``, which is used as it is and never closed.
         database: Name of the database; without one, that of the URL.
         session_collection_name: Name of the collection.
-        expire_dead: Let MongoDB delete sessions by itself, offline ones, too, so long after both
-            their access token and their refresh token have expired, by an index on ``purge_at``.
-            A day or more, since clocks differ. What the official JavaScript adapter writes is not
-            deleted by itself.
+        expire_dead: Let MongoDB delete sessions, offline ones too, this long after both of their
+            tokens have expired, by an index on ``purge_at``. A day or more, since clocks differ.
+            What the official JavaScript adapter writes is not deleted by itself.
         on_error: ``"log"`` failures of MongoDB, or ``"raise"`` them.
         timeout: How long a call may take; driver and server give up a little earlier. Making the
             indexes may take longer.

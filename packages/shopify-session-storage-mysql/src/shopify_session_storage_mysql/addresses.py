@@ -212,5 +212,5 @@ def checked_options(options: Mapping[str, Any], tls: Tls | None) -> dict[str, An
             f"not {type(password).__name__}"
         )
     if "ssl" in options and tls is not None:
-        raise ValueError("TLS is either a matter of the URL or of the pool option ssl, not of both")
+        raise ValueError("set TLS in the URL or by the pool option ssl, not both")
     return dict(options)

@@ -65,7 +65,7 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]  # aiomysql is unt
     def _refuse_clear_password(self, plugin: str) -> None:
         if plugin == "mysql_clear_password":
             raise aiomysql.OperationalError(
-                2061, "the server wants the password in the clear, and there is no TLS"
+                2061, "the server wants the password in plain text, but there is no TLS"
             )
 
 

@@ -87,10 +87,9 @@ class MySQLTables(MySQLForeignTables):
         if deferred.rewriting() and not self._has_warned:
             self._has_warned = True
             self._logger.warning(
-                "mysql: the table %s is large, and what follows would rewrite it, while nobody "
-                "else can write to it; so it stays as it is, and what does not fit its columns "
-                "cannot be stored, until somebody runs this or gives rewrite_large_tables=True:"
-                "\n%s",
+                "mysql: the table %s is large, and nobody could write to it while it is rewritten; "
+                "so it stays as it is. What does not fit its columns cannot be stored until you "
+                "run this, or pass rewrite_large_tables=True:\n%s",
                 self._table,
                 _script(self._statements_of(deferred)),
             )
@@ -170,7 +169,7 @@ class MySQLTables(MySQLForeignTables):
             if not await self._may_rewrite(connection):
                 raise MigrationError(
                     f"mysql: the table {self._table} is large, and cannot be altered while others "
-                    "write to it; give rewrite_large_tables=True, or have somebody run this:\n"
+                    "write to it; pass rewrite_large_tables=True, or run this:\n"
                     f"{_script([sql])}"
                 ) from failure
             await self._alter(connection, sql)
@@ -187,8 +186,8 @@ class MySQLTables(MySQLForeignTables):
                 return
             await asyncio.sleep(random.uniform(_ALTER_PAUSE / 2, _ALTER_PAUSE))  # noqa: S311
         raise MigrationError(
-            f"mysql: the table {self._table} cannot be altered: somebody's transaction on it does "
-            "not end"
+            f"mysql: the table {self._table} cannot be altered: other transactions use it all the "
+            "time"
         )
 
     def _statements_of(self, pending: _Pending) -> list[str]:
@@ -214,9 +213,9 @@ class MySQLTables(MySQLForeignTables):
         indexes = await self._indexes(connection)
         if not indexes.has_unique("id"):
             raise MigrationError(
-                f"mysql: the table {self._table} has no primary key, so that a session could be "
-                "there twice; it may be a copy. Have somebody look for ids that are there twice, "
-                f"and run this:\n{_script([f'ALTER TABLE {self._quoted} ADD PRIMARY KEY (`id`)'])}"
+                f"mysql: the table {self._table} has no primary key, so a session could be there "
+                "twice; it may be a copy. Remove duplicate ids, if there are any, and run this:"
+                f"\n{_script([f'ALTER TABLE {self._quoted} ADD PRIMARY KEY (`id`)'])}"
             )
         additions = [
             f"ADD COLUMN {self._column_definition(name)}"

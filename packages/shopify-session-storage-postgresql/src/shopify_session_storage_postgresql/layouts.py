@@ -43,15 +43,15 @@ class PostgreSQLForeignTables(PostgreSQLConnections):
         if not is_unique:
             raise MigrationError(
                 f"postgresql: the table {self._table} has no primary key or unique index on "
-                f"{column} alone, so that a session could be there twice; have somebody look for "
-                "ids that are there twice, and run this:\n"
+                f"{column} alone, so a session could be there twice; remove duplicate ids, if "
+                "there are any, and run this:\n"
                 f"ALTER TABLE {self._quoted} ADD PRIMARY KEY ({self.dialect.identifier(column)});"
             )
         if not is_exact:
             raise MigrationError(
-                f"postgresql: the column {column} of the table {self._table} takes some ids for "
-                "the same that are not, such as those that differ in their case alone; have "
-                f"somebody run this:\nALTER TABLE {self._quoted} ALTER COLUMN "
+                f"postgresql: the column {column} of the table {self._table} treats some "
+                "different ids as the same, such as ids that differ only in case; run this:\n"
+                f"ALTER TABLE {self._quoted} ALTER COLUMN "
                 f'{self.dialect.identifier(column)} TYPE text COLLATE "default";'
             )
 

@@ -78,24 +78,24 @@ class PostgreSQLMigrations(PostgreSQLTables):
     def _check_key(self, steps: Steps) -> None:
         if steps.key:
             raise MigrationError(
-                f"postgresql: the table {self._table} has no primary key, so that a session could "
-                "be there twice; it may be a copy. Have somebody look for ids that are there "
-                f"twice, and run this:\n{_script(steps.key)}"
+                f"postgresql: the table {self._table} has no primary key, so a session could be "
+                "there twice; it may be a copy. Remove duplicate ids, if there are any, and run "
+                f"this:\n{_script(steps.key)}"
             )
 
     def _say_what_is_left(self, steps: Steps, *, is_busy: bool) -> None:
         left = [*steps.moment, *steps.rewriting, *([] if steps.large else steps.index)]
         if left and not self._warned:
             self._logger.warning(
-                "postgresql: the table %s stays as it is, since %s; what does not fit its columns "
-                "cannot be stored until %s:\n%s",
+                "postgresql: the table %s stays as it is, because %s; what does not fit its "
+                "columns cannot be stored until %s:\n%s",
                 self._table,
                 "some transaction uses it all the time"
                 if is_busy
-                else "it is large and would be rewritten, while nobody else can use it",
-                "the next start succeeds, or somebody runs this"
+                else "it is large, and nobody could use it while it is rewritten",
+                "the next start succeeds, or you run this"
                 if is_busy
-                else "somebody runs this, or gives rewrite_large_tables=True",
+                else "you run this, or pass rewrite_large_tables=True",
                 _script(left),
             )
         self._warned = True
@@ -166,13 +166,13 @@ class PostgreSQLMigrations(PostgreSQLTables):
         except self.driver_errors as error:
             if self._is_denied(error):
                 raise MigrationError(
-                    "postgresql: the user may not create the index; have somebody run this who "
-                    f"may:\n{_script([sql])}"
+                    "postgresql: the user may not create the index; run this as a user who may:"
+                    f"\n{_script([sql])}"
                 ) from error
             self._logger.warning(
-                "postgresql: the index on shop could not be built (%s), so that each "
+                "postgresql: the index on shop could not be built (%s), so each "
                 "find_sessions_by_shop() reads the whole table; the next start tries again, or "
-                "somebody runs this:\n%s",
+                "you run this:\n%s",
                 self._describe(error),
                 _script([sql]),
             )

@@ -54,7 +54,7 @@ class Place:
         """
         match = _PLACE.fullmatch(text)
         if match is None:
-            raise ValueError("after is of another kind of storage")
+            raise ValueError("after comes from another kind of storage")
         slots, node, run, cursor, beginnings = match.groups()
         return cls(slots, int(node), run, int(cursor), int(beginnings))
 
@@ -95,8 +95,8 @@ async def next_keys(
         beginnings += 1
     if beginnings > _BEGINNINGS:
         raise SessionStorageUnavailableError(
-            f"redis: the walk has begun anew {_BEGINNINGS} times, since the server is another one "
-            "with every page"
+            f"redis: the walk had to start again {_BEGINNINGS} times, because another server "
+            "answered for each page"
         )
     answer = await nodes[number].execute_command(
         "SCAN", cursor, "MATCH", pattern, "COUNT", count, **AS_BYTES

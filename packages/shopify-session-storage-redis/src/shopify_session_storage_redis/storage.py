@@ -73,9 +73,9 @@ class RedisSessionStorage(BaseSessionStorage):
         client_options: Options of ``redis.asyncio.Redis``, or of ``RedisCluster``.
         migrator_options: Accepted as in the JavaScript package; its record of migrations is
             always ``<prefix>_migrations``.
-        expire_dead: Let Redis delete sessions by itself, offline ones, too, so long after both
-            their access token and their refresh token have expired. A day or more, since clocks
-            differ. What the official JavaScript adapter writes is not deleted by itself.
+        expire_dead: Let Redis delete sessions, offline ones too, this long after both of their
+            tokens have expired. A day or more, since clocks differ. What the official JavaScript
+            adapter writes is not deleted by itself.
         on_error: ``"log"`` failures of Redis, or ``"raise"`` them.
         timeout: How long a call may take, once the storage is open.
 

@@ -59,13 +59,13 @@ def columns_of(table: Table) -> list[Column[Any]]:
         for column in columns:
             if not _is_filled(table, column):
                 raise ValueError(
-                    f"the column {column.name} of the table {table.name} is none of a session's; "
-                    "let it take NULL, or give it a default"
+                    f"the column {column.name} of the table {table.name} is not one of a "
+                    "session's; let it take NULL, or give it a default"
                 )
     if not _is_key(table, mine[0]):
         raise ValueError(
-            f"the column {mine[0].name} of the table {table.name} must be its primary key, or "
-            "unique, or a session could be there twice"
+            f"the column {mine[0].name} of the table {table.name} must be its primary key or "
+            "unique, because a session could be there twice otherwise"
         )
     return mine
 

@@ -44,7 +44,7 @@ async def create_tables(connections: Connections, table: Table, leases: Table) -
     else:
         return await connections.write(work)
     raise MigrationError(
-        "sqlalchemy: the user may not create the tables; have somebody run this who may:\n"
+        "sqlalchemy: the user may not create the tables; run this as a user who may:\n"
         f"{script(connections.dialect, table, leases)}"
     ) from failure
 

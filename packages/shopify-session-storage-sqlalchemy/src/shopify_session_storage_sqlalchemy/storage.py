@@ -175,8 +175,8 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
         if reason is None and not self._has_dropped and self._rows.drops_user(session):
             self._has_dropped = True
             self._logger.warning(
-                "sqlalchemy: the table %s has no columns for %s, so that what is known of a user "
-                "is not stored there",
+                "sqlalchemy: the table %s has no columns for %s, so data about users is "
+                "not stored there",
                 self._table.fullname,
                 ", ".join(self._rows.lacks_user),
             )
@@ -303,7 +303,7 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
             ) from failure
         raise MigrationError(
             f"sqlalchemy: there is no table of leases, {self._leases.fullname}: declare "
-            "leases_table(metadata) and migrate, give create=True, or have somebody run this:\n"
+            "leases_table(metadata) and migrate, pass create=True, or run this:\n"
             f"{script(self._engine.dialect, self._leases)}"
         ) from failure
 

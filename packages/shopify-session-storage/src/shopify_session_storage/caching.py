@@ -54,13 +54,13 @@ class _Load:
 class CachedSessionStorage(WrappedSessionStorage):
     """Serves loads of another storage from memory.
 
-    Only loads, and only of sessions with an access token that is good for a while yet: never a
-    session that is due, never None, no find, comparison or lease. So an install shows at once, and
+    Only loads, and only of sessions whose access token is valid for a while: never a session that
+    is due, never None, no find, comparison or lease. So an install shows at once, and
     :class:`AccessTokenStore` never refreshes with what only the cache still knows.
 
-    A load may give what another process has replaced or deleted up to *ttl* ago: the scopes before
-    a new grant, or a token whose shop has uninstalled. What this object has written shows at once.
-    Inside :func:`fresh_reads` every load goes to the storage within.
+    A load may return what another process has replaced or deleted up to *ttl* ago: the scopes
+    before a new grant, or a token whose shop has uninstalled the app. What this object has written
+    shows at once. Inside :func:`fresh_reads` every load goes to the storage within.
 
     Args:
         storage: The storage within.

@@ -105,7 +105,7 @@ class _Subscriber:
         except Exception:
             if not self._has_raised:
                 self._has_raised = True
-                _logger.exception("a subscriber raises; this is said once")
+                _logger.exception("a subscriber has raised an error; this is logged once")
 
 
 # Replaced as a whole, so that other threads see the old ones or the new ones.

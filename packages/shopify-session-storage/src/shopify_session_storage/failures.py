@@ -14,6 +14,7 @@ from typing import Literal, ParamSpec, TypeVar
 
 from shopify_session_storage.errors import SessionStorageError
 
+#: The value of ``on_error=``: whether failures of the backend are logged or raised.
 OnError = Literal["log", "raise"]
 
 _P = ParamSpec("_P")

@@ -14,7 +14,7 @@ GRACE: Final = timedelta(days=1)
 
 @dataclass(frozen=True)
 class PurgeReport:
-    """What :meth:`SessionStorage.purge_expired` came to.
+    """The result of :meth:`SessionStorage.purge_expired`.
 
     Attributes:
         examined: How many sessions it has looked at.

@@ -113,7 +113,7 @@ def read_session_json(text: str | bytes, id: object = None) -> Session:
         return read_stored(_session_from_match, match, id)
     if not isinstance(entries, list):
         raise CorruptSessionError(
-            f"stored session {id!r} cannot be read: it is no JSON array", id=id
+            f"stored session {id!r} cannot be read: it is not a JSON array", id=id
         )
     return read_property_array(entries, id)
 

@@ -28,8 +28,8 @@ Level = Literal["backend", "process"]
 class SessionStorage(ABC):
     """Keeps the sessions of a Shopify app.
 
-    A storage implements the five abstract methods; the others have working defaults. Adapters to
-    a database better extend :class:`BaseSessionStorage`, which brings argument checks, connection
+    A storage implements the five abstract methods; the others have working defaults. Adapters for
+    a database should extend :class:`BaseSessionStorage`, which adds argument checks, connection
     handling, error policy and grouping.
 
     Every method raises TypeError or ValueError for arguments that no backend accepts, before

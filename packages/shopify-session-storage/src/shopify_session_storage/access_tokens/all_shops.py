@@ -90,13 +90,13 @@ class AllShops:
         per_second: float = 2.0,
         on_result: upkeep.OnResult | None = None,
     ) -> upkeep.Report:
-        """Replace offline tokens that never expire by such that do, without a merchant.
+        """Replace offline tokens that never expire by expiring ones, without a merchant.
 
         Irreversible: Shopify ends the old token when it issues the new one. A shop that has an
         expiring token already is passed over, so the run may be killed and started again, with
-        ``report.again`` for instance. What is wrong with one shop is in the report, and ends
-        nothing; several are at work at a time, so that one that is silent holds up nobody. A run
-        that is killed loses those shops at most whose answer it has not stored yet, until their
+        ``report.again`` for instance. A problem with one shop is in the report, and does not stop
+        the run. Several shops are worked on at a time, so one that does not answer delays nobody. A
+        run that is killed loses those shops at most whose answer it has not stored yet, until their
         merchants open the app again; cancelling it loses none.
 
         Needs ``app.config`` with ``client_id`` and ``client_secret``, and httpx, both as in

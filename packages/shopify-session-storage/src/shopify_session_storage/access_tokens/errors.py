@@ -68,7 +68,7 @@ class RequestNotVerified(AccessTokenError, ValueError):  # noqa: N818  # what th
 
 
 class TokenRefreshUnavailable(AccessTokenError):  # noqa: N818  # a state, not a mistake
-    """No valid access token right now, but later: nothing stored was changed, trying again helps.
+    """There is no valid access token right now. Nothing stored was changed; try again later.
 
     Attributes:
         access_token: The old access token while it is still valid, or None.
@@ -94,10 +94,10 @@ class TokenRefreshUnavailable(AccessTokenError):  # noqa: N818  # a state, not a
 
 
 class ShopUnavailable(TokenRefreshUnavailable):
-    """Shopify serves this shop no more: closed, frozen or locked, says ``.status``.
+    """The shop is closed, frozen or locked at Shopify; ``.status`` says which.
 
     It is not about the token, and does not pass by itself: the merchant has to reopen the shop or
-    to pay. Nothing stored was changed, so that everything goes on when that happens.
+    to pay. Nothing stored was changed, so everything works again when that happens.
     """
 
 

@@ -57,7 +57,7 @@ class Exchanger:
             id: Whose session it is.
             shop: The shop's full domain.
             mode: ``"offline"`` or ``"online"``.
-            verified: The result of ``verify_app_home_req()`` or one of its kin.
+            verified: The result of ``verify_app_home_req()`` or a similar method.
             refused: An access token that will not do, because Shopify has refused it.
 
         Raises:

@@ -132,7 +132,7 @@ class Leases:
             if await lease.acquire():
                 break
             if time.monotonic() > deadline:
-                raise TokenRefreshUnavailable("another process does not come to an end", shop=shop)
+                raise TokenRefreshUnavailable("another process does not finish in time", shop=shop)
             await asyncio.sleep(pause)
         try:
             yield lease

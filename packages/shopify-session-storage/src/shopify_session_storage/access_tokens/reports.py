@@ -45,7 +45,7 @@ class RefreshDue:
         reason: ``"access_token"``: it is due, the next use refreshes it; ``"refresh_token"``: that
             will expire soon, refresh it now; ``"lost"``: it has expired, only a merchant can help;
             ``"never_expires"``: the old kind of token, to be migrated; ``"failed"``: it could not
-            be looked at, says ``error``.
+            be looked at; see ``error``.
         expires: When the access token expires, or None.
         refresh_token_expires: When the refresh token expires, or None.
         error: What went wrong, without a traceback, or None.
@@ -80,9 +80,9 @@ class ShopResult:
 
 @dataclass
 class Report:
-    """What a run over many shops came to. Can be pickled; holds no token and no traceback.
+    """The result of a run over many shops. Can be pickled; holds no token and no traceback.
 
-    Of a run that was given ``on_result``, there are the counts alone.
+    A run with ``on_result`` keeps only the counts.
 
     Attributes:
         done: The shops, by full domain, that were refreshed or migrated.

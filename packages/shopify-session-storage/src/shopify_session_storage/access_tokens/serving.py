@@ -107,7 +107,7 @@ class Serving:
             id: Whose session it is.
             domain: The shop's.
             mode: ``"offline"`` or ``"online"``.
-            verified: The result of ``verify_app_home_req()`` or one of its kin.
+            verified: The result of ``verify_app_home_req()`` or a similar method.
             refused: An access token that will not do, because Shopify has refused it.
             wanted: What it has to be good for.
         """

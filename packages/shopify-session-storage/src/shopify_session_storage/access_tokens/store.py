@@ -46,7 +46,7 @@ class AccessTokenStore(AllShops):
 
     Safe for any number of tasks and processes on one database: a token is refreshed once, nobody
     overwrites a newer one, and a crash at any moment is recovered by the next call. While the old
-    access token is valid, callers get it at once, and the refresh goes on beside them.
+    access token is valid, callers get it at once, and the refresh runs in the background.
 
     A shop may be named in any way: ``alpha``, ``alpha.myshopify.com`` and
     ``https://ALPHA.myshopify.com`` are one.
@@ -56,9 +56,9 @@ class AccessTokenStore(AllShops):
     stored.
 
     One object serves one event loop at a time. ``async with`` (or :meth:`aclose`) waits for the
-    refreshes that are under way; close the storage after it. Without that, a refresh that goes on
-    beside a caller ends with the event loop: where ``asyncio.run()`` is called for each request or
-    job, the object notices, warns once, and from then on lets callers wait for what is due.
+    refreshes that are running; close the storage after it. Without that, a refresh in the
+    background ends with the event loop. Where ``asyncio.run()`` is called for each request or job,
+    the object notices, warns once, and from then on lets callers wait for a token that is due.
 
     Args:
         storage: Where they are kept.
@@ -249,8 +249,8 @@ class AccessTokenStore(AllShops):
         """Return an access token that is valid now, or None if nothing is stored.
 
         One load, if the token is not due. If it is due but valid, it is returned at once and
-        refreshed beside. If it has expired, the call waits for the new one, whichever process
-        gets it, for three times ``request_timeout`` at most per attempt.
+        refreshed in the background. If it has expired, the call waits for the new one, whichever
+        process gets it, for three times ``request_timeout`` at most per attempt.
 
         Args:
             shop: The shop.
@@ -303,7 +303,7 @@ class AccessTokenStore(AllShops):
         401. Call again with that token as *refused*.
 
         Args:
-            verified: The result of ``verify_app_home_req()`` or one of its kin.
+            verified: The result of ``verify_app_home_req()`` or a similar method.
             mode: ``"offline"`` for the shop's token, ``"online"`` for the user's.
             refused: An access token that Shopify has just answered with 401. If it is still what
                 is stored, the ID token is exchanged.

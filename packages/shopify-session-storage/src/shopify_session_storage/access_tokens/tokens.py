@@ -41,19 +41,19 @@ class User:
 # Shopify's package takes; with slots, because serializers fall back on vars().
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AccessToken:
-    """An access token in the names and the shape of Shopify's package, which takes it as its own.
+    """An access token in the shape of Shopify's package, which accepts it as its own.
 
-    ``token.token`` and ``token["token"]`` are the same; ``dict(token)`` is plain data, and all that
-    Shopify's package knows. No ``repr()``, ``str()`` or error reporter shows the tokens in it;
+    ``token.token`` and ``token["token"]`` are the same; ``dict(token)`` is plain data, with all
+    that Shopify's package knows. No ``repr()``, ``str()`` or error reporter shows the tokens in it;
     ``dict()``, ``dataclasses.asdict()`` and ``pickle`` hand them over.
 
     Attributes:
         shop: What Shopify's package calls the shop: its domain without ``.myshopify.com``.
         token: The access token itself.
         expires: When it expires, in ISO 8601, or None if never.
-        scope: What it is good for, separated by commas.
+        scope: Its scopes, separated by commas.
         access_mode: ``"offline"`` for the shop's token, ``"online"`` for a user's.
-        refresh_token: What gets the next one, or None.
+        refresh_token: The token that gets the next access token, or None.
         refresh_token_expires: When that expires, in ISO 8601, or None.
         user: Whose it is, if it is online.
     """

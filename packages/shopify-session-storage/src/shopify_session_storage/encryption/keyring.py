@@ -22,7 +22,7 @@ _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Keyring:
-    """Keys by their ids, of which one seals and all open.
+    """Keys by their ids. One of them seals, all of them open.
 
     Args:
         keys: 32 bytes each, of a good random source (``secrets.token_bytes(32)``), by an id of 1
@@ -111,7 +111,8 @@ class Keyring:
                 hide_locals(error)
                 raise
         raise DecryptionError(
-            f"the key {id!r} is another one, or it was changed, or moved from another row",
+            f"the key {id!r} is not the right one, or the token was changed or moved "
+            "to another row",
             key_id=id,
             reason="wrong key, changed or moved",
         )

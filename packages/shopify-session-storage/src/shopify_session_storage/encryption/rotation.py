@@ -11,11 +11,11 @@ from shopify_session_storage.session import Session
 
 @dataclass(frozen=True)
 class ReencryptReport:
-    """What :func:`reencrypt` came to.
+    """The result of :func:`reencrypt`.
 
     Attributes:
         examined: How many sessions it has looked at.
-        sealed: How many it has sealed anew.
+        sealed: How many it has sealed again.
         changed: How many somebody else has changed meanwhile: with the key that seals now, if every
             process has it.
         failed: The ids of those that cannot be read or decrypted. They are left as they are.

@@ -132,7 +132,7 @@ class SqlSessionStorage(SqlStatements):
         if mapping.lacks_user and not self._has_dropped and mapping.drops_user(session):
             self._has_dropped = True
             self._logger.warning(
-                "%s has no columns for %s, so that what is known of a user is not stored there",
+                "%s has no columns for %s, so data about users is not stored there",
                 table,
                 ", ".join(mapping.lacks_user),
             )

@@ -134,7 +134,7 @@ class SqlTables(ForeignTables):
                 sql = await self._planned_sql(connection)
             raise MigrationError(
                 f"{self.backend}: the user may not create or alter the tables; "
-                f"have somebody run this who may:\n{sql}"
+                f"run this as a user who may:\n{sql}"
             ) from error
 
     async def _planned_sql(self, connection: SqlConnection) -> str:

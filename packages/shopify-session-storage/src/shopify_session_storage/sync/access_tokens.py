@@ -142,7 +142,7 @@ class SyncAccessTokenStore:
         per_second: float = 5.0,
         on_result: Callable[[ShopResult], object] | None = None,
     ) -> Report:
-        """See :meth:`AccessTokenStore.keep_warm`. It takes as long as it takes."""
+        """See :meth:`AccessTokenStore.keep_warm`. It has no time limit."""
         return self._here().run(
             lambda: self._tokens.keep_warm(
                 shops,
@@ -160,7 +160,7 @@ class SyncAccessTokenStore:
         per_second: float = 2.0,
         on_result: Callable[[ShopResult], object] | None = None,
     ) -> Report:
-        """See :meth:`AccessTokenStore.migrate_to_expiring`. It takes as long as it takes."""
+        """See :meth:`AccessTokenStore.migrate_to_expiring`. It has no time limit."""
         return self._here().run(
             lambda: self._tokens.migrate_to_expiring(
                 shops, per_second=per_second, on_result=on_result

@@ -93,7 +93,7 @@ class SyncSessionStorage:
         batch: int = 500,
         dry_run: bool = False,
     ) -> PurgeReport:
-        """See :meth:`SessionStorage.purge_expired`. It takes as long as it takes."""
+        """See :meth:`SessionStorage.purge_expired`. It has no time limit."""
         return self._here().run(
             lambda: self._storage.purge_expired(
                 before=before, offline=offline, batch=batch, dry_run=dry_run

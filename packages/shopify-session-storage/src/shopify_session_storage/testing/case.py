@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from shopify_session_storage.testing.subject import Subject
 
+#: What a case may need of a storage; ``lacks`` names what one has not.
 Need = Literal[
     "further",
     "failing",

@@ -33,6 +33,7 @@ def _without_empty_token(session: Session) -> Session:
     return session if session.access_token else replace(session, access_token=None)
 
 
+#: The column of the access token is NOT NULL, as in the tables of Prisma and Drizzle.
 EMPTY_TOKEN_IS_NONE: Final = Difference("an empty access token is none", _without_empty_token)
 
 
@@ -84,12 +85,14 @@ def _folded(text: str) -> str:
     return "".join(letters).casefold().rstrip(" ")
 
 
+#: The usual collations of MySQL and MariaDB.
 IDS_IGNORE_CASE: Final = Difference(
     "ids that differ in case, accents, emoji or spaces at the end are one", concerns=_is_alike
 )
 
 _END: Final = datetime(2038, 1, 19, 3, 14, 7, tzinfo=UTC)
 
+#: MySQL's ``TIMESTAMP``.
 DATES_END_IN_2038: Final = Difference(
     "dates end in 2038",
     concerns=lambda session, stored: any(

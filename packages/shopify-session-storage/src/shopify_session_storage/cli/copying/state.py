@@ -92,7 +92,7 @@ class StateFile:
             state = State.from_dict(json.loads(text))
         except (ValueError, TypeError, LookupError, AttributeError):
             raise Stop(
-                f"{self.path} is not the state of a copy; remove it to begin anew", Exit.USAGE
+                f"{self.path} is not the state of a copy; remove it to start again", Exit.USAGE
             ) from None
         if (state.source, state.target) != (source.fingerprint(), target.fingerprint()):
             raise Stop(f"{self.path} is the state of a copy between other storages", Exit.USAGE)

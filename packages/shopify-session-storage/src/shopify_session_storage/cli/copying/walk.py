@@ -112,7 +112,9 @@ class Copy:
         except ValueError as error:
             if isinstance(error, SessionStorageError):
                 raise
-            reason = "how far it came is of no use with this source; remove the file to begin anew"
+            reason = (
+                "the saved position is of no use with this source; remove the file to start again"
+            )
             raise Stop(reason, Exit.USAGE) from None
 
     def _save(self) -> None:

@@ -25,10 +25,10 @@ def read_date(value: Any) -> datetime | None:
         try:
             return _in_utc(datetime.fromisoformat(value))
         except (ValueError, OverflowError):
-            raise InvalidSessionError("a date is not one of ISO 8601") from None
+            raise InvalidSessionError("a date is not in ISO 8601") from None
     if isinstance(value, str | int | float):
         return from_milliseconds(int(js_number(value)), "a date")
-    raise InvalidSessionError("a date is no date")
+    raise InvalidSessionError("a date is neither text nor a number")
 
 
 def _in_utc(date: datetime) -> datetime:

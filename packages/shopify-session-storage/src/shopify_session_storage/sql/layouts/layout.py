@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+#: The value of ``layout=``: whose table it is.
 LayoutName: TypeAlias = Literal["shopify", "prisma", "drizzle"]
 
 
@@ -28,14 +29,18 @@ class Layout:
     integer_dates: bool = False
 
 
+#: The table that Shopify's own adapters and ours create.
 SHOPIFY: Final = Layout(
     name="shopify", title="Shopify's own adapters", table="shopify_sessions", owned=True
 )
+#: The table of Shopify's Prisma adapter.
 PRISMA: Final = Layout(
     name="prisma", title="Prisma", table="Session", date_suffix="+00:00", integer_dates=True
 )
+#: The table of Shopify's Drizzle adapters.
 DRIZZLE: Final = Layout(name="drizzle", title="Drizzle", table="session")
 
+#: All layouts, by name.
 LAYOUTS: Final = {layout.name: layout for layout in (SHOPIFY, PRISMA, DRIZZLE)}
 
 

@@ -1,5 +1,7 @@
 """A stand-in for Shopify's token endpoint: a real HTTP server with the documented rules.
 
+::
+
     with FakeShopify() as fake:
         shopify = ShopifyApp(fake.client_id, fake.client_secret)
         async with fake.client() as client:

@@ -1,18 +1,18 @@
-"""The app in the README runs as pasted: with Shopify's package, a database, and a merchant."""
+"""The app in the guide runs as pasted: with Shopify's package, a database, and a merchant."""
 
 import base64
 import hashlib
 import hmac
 import re
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
+import environment
 import httpx
 import pytest
 from shopify_session_storage.testing import FakeShopify
 
-README = Path(__file__).parents[1] / "README.md"
-APP = re.search(r"```py\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)[1]
+GUIDE = environment.ROOT / "tools/docs/guides/access-tokens.md"
+APP = re.search(r"```py\n(.*?)```", GUIDE.read_text(encoding="utf-8"), re.DOTALL)[1]
 
 
 @pytest.fixture
@@ -50,9 +50,9 @@ def webhook(fake, when, body=b"{}"):
 
 
 @pytest.mark.asyncio
-async def test_the_app_of_the_readme(fake):
+async def test_the_app_of_the_guide(fake):
     names = {"__name__": "main"}
-    exec(compile(APP, str(README), "exec"), names)
+    exec(compile(APP, str(GUIDE), "exec"), names)
     app, tokens = names["app"], names["tokens"]
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     async with (

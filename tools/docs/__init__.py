@@ -1,0 +1,1 @@
+"""The documentation site, made of the READMEs, guides, examples, changelogs and docstrings."""
