@@ -72,9 +72,7 @@ class Lender:
         if taken is None:
             # Without a word: the pool would wait for the answer to what was cancelled.
             connection.terminate()
-        elif (
-            self._keeps and not self._waiting and self._loop.time() - taken < _KEEP_SECONDS
-        ):
+        elif self._keeps and not self._waiting and self._loop.time() - taken < _KEEP_SECONDS:
             self._kept.append(connection)
             if self._timer is None:
                 self._timer = self._loop.call_later(
