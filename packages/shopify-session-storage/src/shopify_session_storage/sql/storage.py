@@ -3,10 +3,11 @@
 An adapter adds its connection and its :class:`Dialect`.
 """
 
+import asyncio
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 from shopify_session_storage.base import DEFAULT_TIMEOUT
 from shopify_session_storage.failures import OnError
@@ -16,6 +17,9 @@ from shopify_session_storage.session import Session
 from shopify_session_storage.sql.layouts import LayoutName
 from shopify_session_storage.sql.statements import SqlStatements
 from shopify_session_storage.stored import read_stored
+
+# So many rows are read in a millisecond or so, for which all else on the event loop has to wait.
+_SLICE: Final = 200
 
 
 class SqlSessionStorage(SqlStatements):
@@ -88,11 +92,11 @@ class SqlSessionStorage(SqlStatements):
 
     async def _load(self, ids: Sequence[str]) -> Iterable[Session]:
         condition, parameters = self._is_one_of(self._id, ids)
-        return self._read(await self._fetch(self._select + condition, parameters))
+        return await self._read(await self._fetch(self._select + condition, parameters))
 
     async def _find(self, shops: Sequence[str]) -> Iterable[Session]:
         condition, parameters = self._is_one_of(self._shop, shops)
-        return self._read(await self._fetch(self._select + condition, parameters))
+        return await self._read(await self._fetch(self._select + condition, parameters))
 
     async def _delete(self, ids: Sequence[str]) -> None:
         condition, parameters = self._is_one_of(self._id, ids)
@@ -146,11 +150,27 @@ class SqlSessionStorage(SqlStatements):
         """Return the values of :data:`COLUMNS` for each row that ``_fetch`` gives."""
         return rows
 
-    def _read(self, rows: Iterable[Sequence[Any]]) -> list[Session]:
-        return [read_stored(self._to_session, row, row[0]) for row in self._decoded(list(rows))]
+    async def _read(
+        self,
+        rows: Iterable[Sequence[Any]],
+        is_wanted: Callable[[Sequence[Any]], bool] | None = None,
+    ) -> list[Session]:
+        """Read rows that ``_fetch`` gives, some at a time: a shop may have thousands of sessions.
+
+        Args:
+            rows: The rows.
+            is_wanted: Tells by a row's values whether to read it; None if all are wanted.
+        """
+        rows = list(rows)
+        sessions: list[Session] = []
+        for first in range(0, len(rows), _SLICE):
+            if first:
+                await asyncio.sleep(0)
+            some = self._decoded(rows[first : first + _SLICE])
+            if is_wanted is not None:
+                some = list(filter(is_wanted, some))
+            sessions += [read_stored(self._mapping.to_session, row, row[0]) for row in some]
+        return sessions
 
     def _read_row(self, row: Sequence[Any], id: str) -> Session:
-        return read_stored(self._to_session, row, id)
-
-    def _to_session(self, row: Sequence[Any]) -> Session:
-        return self._mapping.to_session(row)
+        return read_stored(self._mapping.to_session, row, id)

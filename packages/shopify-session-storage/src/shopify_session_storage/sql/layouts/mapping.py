@@ -52,7 +52,7 @@ class RowMapping:
             if encoding.read is not None
         ]
         self._misfits = [
-            (_PLACES[name], names[name], encoding.misfit)
+            (_PLACES[name], names[name], encoding.misfit, encoding.holds)
             for name, encoding in encodings.items()
             if encoding.misfit is not None
         ]
@@ -143,8 +143,11 @@ class RowMapping:
         if not self._misfits:
             return None
         values = _values(session)
-        for place, column, misfit in self._misfits:
-            reason = misfit(values[place])
+        for place, column, misfit, holds in self._misfits:
+            value = values[place]
+            if holds is not None and (value is None or len(value) <= holds):
+                continue
+            reason = misfit(value)
             if reason is not None:
                 return f"its column {column} {reason}; change that in its schema"
         return None
