@@ -127,9 +127,10 @@ class Lender:
 
 def _is_closed(connection: PoolConnectionProxy) -> bool:
     try:
-        return connection.is_closed()
+        closed: bool = connection.is_closed()
     except asyncpg.InterfaceError:  # asyncpg has noticed, and taken it back
         return True
+    return closed
 
 
 def _terminate(connection: PoolConnectionProxy) -> None:

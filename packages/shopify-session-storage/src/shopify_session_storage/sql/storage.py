@@ -169,8 +169,11 @@ class SqlSessionStorage(SqlStatements):
             some = self._decoded(rows[first : first + _SLICE])
             if is_wanted is not None:
                 some = list(filter(is_wanted, some))
-            sessions += [read_stored(self._mapping.to_session, row, row[0]) for row in some]
+            sessions += [read_stored(self._to_session, row, row[0]) for row in some]
         return sessions
 
     def _read_row(self, row: Sequence[Any], id: str) -> Session:
-        return read_stored(self._mapping.to_session, row, id)
+        return read_stored(self._to_session, row, id)
+
+    def _to_session(self, row: Sequence[Any]) -> Session:
+        return self._mapping.to_session(row)
