@@ -204,11 +204,7 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
 
     async def _store(self, sessions: Sequence[Session]) -> None:
         rows = [self._rows.to_row(session) for session in sessions]
-        upsert = self._statements.upsert
-        if self._statements.has_alias and len(rows) > 1:
-            await self._connections.write(lambda c: c.execute(upsert.values(rows)).close())
-        else:
-            await self._connections.write(lambda c: c.execute(upsert, rows).close())
+        await self._connections.write(lambda connection: self._statements.store(connection, rows))
 
     async def _delete(self, ids: Sequence[str]) -> None:
         await self._connections.write(
