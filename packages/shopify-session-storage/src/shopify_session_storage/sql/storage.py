@@ -3,11 +3,10 @@
 An adapter adds its connection and its :class:`Dialect`.
 """
 
-import asyncio
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any
 
 from shopify_session_storage.base import DEFAULT_TIMEOUT
 from shopify_session_storage.failures import OnError
@@ -16,10 +15,6 @@ from shopify_session_storage.pages import SessionPage, page_of
 from shopify_session_storage.session import Session
 from shopify_session_storage.sql.layouts import LayoutName
 from shopify_session_storage.sql.statements import SqlStatements
-from shopify_session_storage.stored import read_stored
-
-# So many rows are read in a millisecond or so, for which all else on the event loop has to wait.
-_SLICE: Final = 200
 
 
 class SqlSessionStorage(SqlStatements):
@@ -48,7 +43,6 @@ class SqlSessionStorage(SqlStatements):
 
     conditional_writes = "backend"
     leases = "backend"
-    _has_dropped = False
 
     def __init__(
         self,
@@ -129,51 +123,6 @@ class SqlSessionStorage(SqlStatements):
         stored = [(str(row[0]), row) for row in rows]
         return page_of(self._read_row, stored, rows[-1][0] if len(rows) == batch else None)
 
-    def _misfit(self, session: Session) -> str | None:
-        mapping, table = self._mapping, f"{self.backend}: the table {self._table}"
-        if (reason := mapping.misfit(session)) is not None:
-            return f"{table} cannot hold the session: {reason}"
-        if mapping.lacks_user and not self._has_dropped and mapping.drops_user(session):
-            self._has_dropped = True
-            self._logger.warning(
-                "%s has no columns for %s, so that what is known of a user is not stored there",
-                table,
-                ", ".join(mapping.lacks_user),
-            )
-        return None
-
     def _to_row(self, session: Session) -> tuple[Any, ...]:
         """Return the values of a session for the columns that the table has."""
         return self._mapping.to_row(session)
-
-    def _decoded(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-        """Return the values of :data:`COLUMNS` for each row that ``_fetch`` gives."""
-        return rows
-
-    async def _read(
-        self,
-        rows: Iterable[Sequence[Any]],
-        is_wanted: Callable[[Sequence[Any]], bool] | None = None,
-    ) -> list[Session]:
-        """Read rows that ``_fetch`` gives, some at a time: a shop may have thousands of sessions.
-
-        Args:
-            rows: The rows.
-            is_wanted: Tells by a row's values whether to read it; None if all are wanted.
-        """
-        rows = list(rows)
-        sessions: list[Session] = []
-        for first in range(0, len(rows), _SLICE):
-            if first:
-                await asyncio.sleep(0)
-            some = self._decoded(rows[first : first + _SLICE])
-            if is_wanted is not None:
-                some = list(filter(is_wanted, some))
-            sessions += [read_stored(self._to_session, row, row[0]) for row in some]
-        return sessions
-
-    def _read_row(self, row: Sequence[Any], id: str) -> Session:
-        return read_stored(self._to_session, row, id)
-
-    def _to_session(self, row: Sequence[Any]) -> Session:
-        return self._mapping.to_session(row)
