@@ -91,7 +91,7 @@ async def test_calls_of_all_kinds_get_by_with_one_connection(database_url):
 
 
 async def test_a_connection_that_was_cut_while_idle_disturbs_no_call(database_url):
-    async with opened(database_url) as (storage, connections):
+    async with opened(database_url, max_size=1) as (storage, connections):
         for _ in range(3):
             await storage.load_session(ID)
             cut = await connections()

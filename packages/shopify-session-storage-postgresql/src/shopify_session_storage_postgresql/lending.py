@@ -45,13 +45,10 @@ class Lender:
         """Lend a connection, which is in no transaction."""
         while True:
             connection = self._kept.pop() if self._kept else await self._acquire()
-            if _is_closed(connection):
-                self._trusted.pop(connection, None)
-            elif not connection.is_in_transaction():
+            if not _is_closed(connection) and not connection.is_in_transaction():
                 return connection
-            else:
-                self.distrust(connection)
-                connection.terminate()
+            self.distrust(connection)
+            _terminate(connection)
 
     async def _acquire(self) -> PoolConnectionProxy:
         self._waiting += 1
@@ -71,7 +68,7 @@ class Lender:
         taken = self._trusted.get(connection)
         if taken is None:
             # Without a word: the pool would wait for the answer to what was cancelled.
-            connection.terminate()
+            _terminate(connection)
         elif self._keeps and not self._waiting and self._loop.time() - taken < _KEEP_SECONDS:
             self._kept.append(connection)
             if self._timer is None:
@@ -82,11 +79,11 @@ class Lender:
             await self._release(connection)
 
     async def _release(self, connection: PoolConnectionProxy) -> None:
-        del self._trusted[connection]
+        self.distrust(connection)
         try:
             await self.pool.release(connection)
         except asyncio.CancelledError:
-            connection.terminate()
+            _terminate(connection)
             raise
 
     def _return_kept(self) -> None:
@@ -134,5 +131,6 @@ def _is_closed(connection: PoolConnectionProxy) -> bool:
 
 
 def _terminate(connection: PoolConnectionProxy) -> None:
-    with suppress(asyncpg.InterfaceError):
+    """Close a connection without a word, and give its place in the pool back."""
+    with suppress(asyncpg.InterfaceError):  # asyncpg has done so
         connection.terminate()
