@@ -63,7 +63,7 @@ async def test_parameters_are_honoured(postgresql_url):
         session_table_name="by_url",
         pool_options={"server_settings": {"jit": "off"}},
     ) as storage:
-        assert storage._pool.get_max_size() == 3
+        assert storage._lender.pool.get_max_size() == 3
         assert storage._pool_options["timeout"] == 7
         names = "application_name", "search_path", "statement_timeout", "jit"
         shown = ", ".join(f"current_setting('{name}')" for name in names)

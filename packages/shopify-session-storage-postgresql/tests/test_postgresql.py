@@ -146,7 +146,7 @@ async def test_big_shops_many_ids_and_many_tasks(database_url):
                 assert session.equals(await storage.load_session(session.id))
 
         await asyncio.gather(*map(task, range(200)))
-        assert storage._pool.get_size() <= 10
+        assert storage._lender.pool.get_size() <= 10
         assert await storage.delete_sessions(session.id for session in many) is True
         assert await storage.find_sessions_by_shop(SHOP) == []
 

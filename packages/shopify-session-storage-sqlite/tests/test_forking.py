@@ -9,7 +9,7 @@ def test_a_statement_waits_until_the_last_of_several_forks_is_over():
     gate, done = _Gate(), threading.Event()
 
     def statement():
-        with gate.statement():
+        with gate:
             done.set()
 
     gate.before_fork()

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from shopify_session_storage import COLUMNS, CorruptSessionError, Session, SessionPage, read_stored
+from shopify_session_storage import COLUMNS, CorruptSessionError, Session, SessionPage
 
 from shopify_session_storage_mysql import statements
 from shopify_session_storage_mysql.migrations import MySQLTables
@@ -81,11 +81,7 @@ class MySQLOperations(MySQLTables):
         condition, parameters = super()._is_one_of(column, values)
         rows = await self._fetch(self._select + condition, parameters)
         wanted = frozenset(values)
-        return [
-            read_stored(self._to_session, row, row[0])
-            for row in self._decoded(list(rows))
-            if row[place] in wanted
-        ]
+        return await self._read(rows, lambda row: row[place] in wanted)
 
     def _decoded(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
         try:

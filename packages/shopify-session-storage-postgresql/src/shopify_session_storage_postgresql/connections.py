@@ -3,23 +3,19 @@
 import asyncio
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, TypeAlias
+from contextlib import asynccontextmanager
+from typing import Any, Final
 
 import asyncpg
-from asyncpg.pool import PoolConnectionProxy
 from shopify_session_storage import SqlConnection, SqlSessionStorage
 
 from shopify_session_storage_postgresql.errors import is_lost
-
-AnyConnection: TypeAlias = asyncpg.Connection | PoolConnectionProxy
+from shopify_session_storage_postgresql.lending import AnyConnection, Lender
 
 # Options of asyncpg.create_pool() that differ from its own. Connections are made when they are
 # needed, by whoever needs one: a pool that keeps a number of them tries in the background, and
 # logs a traceback each time, while the server is away. A host that does not answer is given up.
 POOL_OPTIONS: Final = {"min_size": 0, "max_size": 10, "timeout": 15}
-
-_CLOSE_SECONDS: Final = 3
 
 # Whoever gives up after this long has probably met a network that has fallen silent, for all.
 _SILENT_SECONDS: Final = 0.2
@@ -34,10 +30,7 @@ _IS_NEW: Final = "SELECT 1 / (transaction_timestamp() = statement_timestamp())::
 
 
 class PostgreSQLConnections(SqlSessionStorage):
-    """The connections of a storage: a pool of its own, or one that was passed in.
-
-    A connection that cannot be trusted any more never goes back to the pool.
-    """
+    """The connections of a storage: a pool of its own, or one that was passed in."""
 
     _injected: "asyncpg.Pool[Any] | None"
     _dsn: str
@@ -48,17 +41,18 @@ class PostgreSQLConnections(SqlSessionStorage):
         self._forget()
 
     def _forget(self) -> None:
-        self._pool: asyncpg.Pool[Any] | None = None
+        self._lender: Lender | None = None
         self._behind_pooler = False
-        # Those that may go back to the pool.
-        self._in_use: set[AnyConnection] = set()
 
     async def _open_connections(self) -> None:
         if self._injected is not None:
-            self._pool = await self._injected  # does nothing if it has been awaited before
+            pool = await self._injected  # does nothing if it has been awaited before
+            self._lender = Lender(pool, keeps=False)
         else:
             options = {"reset": _without_query, **self._pool_options, "init": self._init}
-            self._pool = await asyncpg.create_pool(self._dsn, **options)
+            # What the user wants done each time that a connection is taken or given back is done.
+            keeps = self._pool_options.keys().isdisjoint(("setup", "reset"))
+            self._lender = Lender(await asyncpg.create_pool(self._dsn, **options), keeps=keeps)
         async with self._borrowed() as connection:
             if self._injected is not None:
                 self._behind_pooler = await _is_behind_pooler(connection)
@@ -102,59 +96,35 @@ class PostgreSQLConnections(SqlSessionStorage):
         return f"{BEGIN}{settings}" + (f"; {_IS_NEW}" if self._behind_pooler else "")
 
     async def _close(self) -> None:
-        pool = self._pool
+        lender = self._lender
         self._forget()
-        if pool is not None and self._injected is None:
-            try:
-                # Nothing is under way any more, so a connection that does not close is broken.
-                await asyncio.wait_for(pool.close(), _CLOSE_SECONDS)
-            except TimeoutError:
-                pool.terminate()
+        if lender is not None and self._injected is None:
+            await lender.close()
 
     async def _recover(self) -> None:
-        # What broke one connection has mostly broken all. Not the pool's own way to expire them,
-        # which says goodbye to each in the background, and on a silent one without an end.
-        self._in_use.clear()
-        if self._pool is not None:
-            for _ in range(self._pool.get_idle_size()):  # which it gives before it makes one
-                with suppress(*self.driver_errors):  # of a "setup" of the user's
-                    (await self._pool.acquire()).terminate()
+        # What broke one connection has mostly broken all.
+        if self._lender is not None:
+            await self._lender.expire()
 
     @asynccontextmanager
     async def _borrowed(self) -> AsyncIterator[AnyConnection]:
-        """Give a connection, which goes back to the pool if it can be used again."""
-        assert self._pool is not None
-        pool = self._pool
-        connection = await pool.acquire()
-        while connection.is_in_transaction():
-            connection.terminate()
-            connection = await pool.acquire()
-        self._in_use.add(connection)
+        """Give a connection, which is used again if it can be."""
+        assert self._lender is not None
+        lender = self._lender
+        connection = await lender.take()
         began = asyncio.get_running_loop().time()
         try:
             yield connection
         except BaseException as error:
             if is_lost(error):
-                self._in_use.discard(connection)
+                lender.distrust(connection)
             if isinstance(error, asyncio.CancelledError):
                 waited = asyncio.get_running_loop().time() - began
                 if waited > _SILENT_SECONDS:
                     await self._recover()
             raise
         finally:
-            if connection in self._in_use:
-                self._in_use.discard(connection)
-                await self._give_back(pool, connection)
-            else:
-                # Without a word: the pool would wait for the answer to what was cancelled.
-                connection.terminate()
-
-    async def _give_back(self, pool: "asyncpg.Pool[Any]", connection: PoolConnectionProxy) -> None:
-        try:
-            await pool.release(connection)
-        except asyncio.CancelledError:
-            connection.terminate()
-            raise
+            await lender.give_back(connection)
 
     async def _ping(self) -> None:
         await self._fetch("SELECT 1", ())

@@ -19,7 +19,8 @@ from shopify_session_storage import (
     SqlConnection,
 )
 
-from shopify_session_storage_postgresql.connections import AnyConnection, Looking, transaction
+from shopify_session_storage_postgresql.connections import Looking, transaction
+from shopify_session_storage_postgresql.lending import AnyConnection
 from shopify_session_storage_postgresql.tables import PostgreSQLTables, Steps
 
 # Whoever waits for a lock on a table has everybody else wait behind him: so not for long. But after

@@ -5,12 +5,9 @@ from typing import Final
 
 from shopify_session_storage import COLUMNS, SqlConnection
 
-from shopify_session_storage_postgresql.connections import (
-    AnyConnection,
-    Looking,
-    transaction,
-)
+from shopify_session_storage_postgresql.connections import Looking, transaction
 from shopify_session_storage_postgresql.layouts import PostgreSQLForeignTables
+from shopify_session_storage_postgresql.lending import AnyConnection
 
 _SMALL: Final = 100_000  # rows; to rewrite fewer takes a moment
 

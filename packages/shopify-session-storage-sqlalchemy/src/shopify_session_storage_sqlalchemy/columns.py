@@ -1,17 +1,14 @@
 """Which column of a table holds what, and in which form."""
 
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
 from typing import Any, Final
 
-from shopify_session_storage import COLUMNS, AssociatedUser, Session, session_from_values
+from shopify_session_storage import COLUMNS, Kind, LiveColumn
+from shopify_session_storage.sql.layouts import NATIVE, Encoding, RowMapping
 from sqlalchemy import Column, DateTime, Table, UniqueConstraint, inspect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapper
 
-_NOBODY: Final = AssociatedUser()
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
 _REQUIRED: Final = ("id", "shop", "state", "isOnline")
 
 
@@ -96,8 +93,8 @@ def _is_key(table: Table, id: Column[Any]) -> bool:
     )
 
 
-class Rows:
-    """Turns sessions into rows of a table, and back.
+def mapping_of(columns: Sequence[Column[Any]], dialect: Dialect) -> RowMapping:
+    """Return how sessions are rows of a table that is declared here.
 
     Numbers of dates are in the units of the official adapter for the database; a column of
     another type than a number's has datetimes, in UTC.
@@ -105,78 +102,26 @@ class Rows:
     Args:
         columns: The columns, in the order of ``COLUMNS``.
         dialect: The database's.
-
-    Attributes:
-        lacks_user: Of which of a user's data there is no column.
     """
-
-    lacks_user: Sequence[str] = ()
-
-    def __init__(self, columns: Sequence[Column[Any]], dialect: Dialect) -> None:
-        self._keys = [column.key for column in columns]
-        expires, refresh = columns[COLUMNS.index("expires")], columns[_REFRESH]
-        refresh_unit = 1 if dialect.name == "postgresql" else 1000
-        self._expires = _writer(expires, dialect, 1000)
-        self._refresh = _writer(refresh, dialect, refresh_unit)
-        self._units = (_unit(expires, 1000), _unit(refresh, refresh_unit))
-        self._has_dates = any(isinstance(one.type, DateTime) for one in (expires, refresh))
-
-    def to_row(self, session: Session) -> dict[str, Any]:
-        """Return the values of a session by the keys of its columns."""
-        info = session.online_access_info
-        user = info.associated_user if info is not None else _NOBODY
-        expires, refresh = session.expires, session.refresh_token_expires
-        values = (
-            session.id, session.shop, session.state, session.is_online, session.scope,
-            None if expires is None else self._expires(expires), session.access_token,
-            session.refresh_token, None if refresh is None else self._refresh(refresh), user.id,
-            user.first_name, user.last_name, user.email, user.locale, user.email_verified,
-            user.account_owner, user.collaborator,
-        )  # fmt: skip
-        return dict(zip(self._keys, values, strict=True))
-
-    def tokens(self, session: Session) -> tuple[str | None, str | None]:
-        """Return both tokens as they are stored."""
-        return session.access_token, session.refresh_token
-
-    def misfit(self, session: Session) -> str | None:
-        """Return why the table cannot hold a session; the database says so by itself."""
-        return None
-
-    def drops_user(self, session: Session) -> bool:
-        """Tell whether something that is known of the user has no column."""
-        return False
-
-    def to_session(self, row: Sequence[Any]) -> Session:
-        """Return the session of a row."""
-        if self._has_dates:
-            row = [_milliseconds(value) if type(value) is datetime else value for value in row]
-        return session_from_values(row, *self._units)
+    declared = dict(zip(COLUMNS, columns, strict=True))
+    return RowMapping.official(
+        1000,
+        1 if dialect.name == "postgresql" else 1000,
+        names={name: column.key for name, column in declared.items()},
+        dates={
+            name: _date(declared[name], dialect)
+            for name in ("expires", "refreshTokenExpires")
+            if isinstance(declared[name].type, DateTime)
+        },
+    )
 
 
-_REFRESH: Final = COLUMNS.index("refreshTokenExpires")
-
-
-def _unit(column: Column[Any], unit: int) -> int:
-    return 1 if isinstance(column.type, DateTime) else unit
-
-
-def _writer(column: Column[Any], dialect: Dialect, unit: int) -> Callable[[datetime], Any]:
-    type = column.type
-    if not isinstance(type, DateTime):
-        return lambda date: _milliseconds(date) // unit
+def _date(column: Column[Any], dialect: Dialect) -> Encoding:
+    type: Any = column.type
     keeps_zone = type.timezone and dialect.name == "postgresql"
+    kind = Kind.TIMESTAMP_WITH_ZONE if keeps_zone else Kind.TIMESTAMP
     # Without this MySQL and MariaDB would round it, up as well.
     has_fraction = dialect.name not in ("mysql", "mariadb") or getattr(type, "fsp", None)
-
-    def write(date: datetime) -> datetime:
-        date = date if has_fraction else date.replace(microsecond=0)
-        return date if keeps_zone else date.replace(tzinfo=None)
-
-    return write
-
-
-def _milliseconds(date: datetime) -> int:
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return (date - _EPOCH) // _MILLISECOND
+    precision = 6 if has_fraction else 0
+    live = LiveColumn(name=column.name, type=str(kind), kind=kind, precision=precision)
+    return NATIVE.date[kind](live)

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import replace
+from typing import Any, Final, TypeAlias
 
-from shopify_session_storage import COLUMNS, Encodings, Kind, LiveColumn, Session, sqlite_encodings
+from shopify_session_storage import COLUMNS, Encodings, Kind, LiveColumn, sqlite_encodings
 from shopify_session_storage.sql.layouts import (
     DIGITS,
     NATIVE,
@@ -49,43 +49,9 @@ _TYPES: Final[dict[Kind, TypeEngine[Any]]] = {
 }
 
 
-@dataclass(frozen=True)
-class ForeignRows:
-    """Turns sessions into rows of a table of another program, and back.
-
-    Attributes:
-        columns: The columns in the order of ``COLUMNS``, in types that hand values on as they are;
-            None where the table has none.
-        mapping: What stands in them.
-    """
-
-    columns: Sequence[Column[Any] | None]
-    mapping: RowMapping
-
-    def to_row(self, session: Session) -> dict[str, Any]:
-        """Return the values of a session by the keys of its columns."""
-        return dict(zip(self.mapping.names.values(), self.mapping.to_row(session), strict=True))
-
-    def to_session(self, row: Sequence[Any]) -> Session:
-        """Return the session of a row."""
-        return self.mapping.to_session(row)
-
-    def tokens(self, session: Session) -> tuple[str | None, str | None]:
-        """Return both tokens as they are stored."""
-        return self.mapping.tokens(session)
-
-    def misfit(self, session: Session) -> str | None:
-        """Return why the table cannot hold a session; None if it can."""
-        return self.mapping.misfit(session)
-
-    @property
-    def lacks_user(self) -> Sequence[str]:
-        """Of which of a user's data there is no column."""
-        return self.mapping.lacks_user
-
-    def drops_user(self, session: Session) -> bool:
-        """Tell whether something that is known of the user has no column."""
-        return self.mapping.drops_user(session)
+Found: TypeAlias = tuple[Sequence[Column[Any] | None], RowMapping]
+"""The columns in the order of ``COLUMNS``, in types that hand values on as they are, None where the
+table has none; and how sessions are its rows."""
 
 
 def advice_for(connection: Connection, layout: Layout, given: Table, leases: Table) -> Advice:
@@ -104,7 +70,7 @@ def advice_for(connection: Connection, layout: Layout, given: Table, leases: Tab
     )
 
 
-def look_at(connection: Connection, layout: Layout, given: Table, leases: Table) -> ForeignRows:
+def look_at(connection: Connection, layout: Layout, given: Table, leases: Table) -> Found:
     """Look at a table.
 
     Args:
@@ -122,7 +88,7 @@ def look_at(connection: Connection, layout: Layout, given: Table, leases: Table)
     mapping = RowMapping.of(live, choose_encodings(live, known, advice), advice)
     columns = {name: Column(one.name, _TYPES[mapping.kinds[name]]) for name, one in live.items()}
     Table(there.name, MetaData(), *columns.values(), schema=there.schema)
-    return ForeignRows([columns.get(name) for name in COLUMNS], mapping)
+    return [columns.get(name) for name in COLUMNS], mapping
 
 
 def additions(connection: Connection, layout: Layout, given: Table, leases: Table) -> str:

@@ -1,6 +1,6 @@
 """The statements of a storage, made once for its tables and its database."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -8,6 +8,7 @@ from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
+    Connection,
     Delete,
     Insert,
     Select,
@@ -30,6 +31,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import Dialect
+
+from shopify_session_storage_sqlalchemy.many_rows import ManyRows
 
 _NOW: Final = {
     # Not now(), which is when the transaction began, before it had to wait for a row.
@@ -65,6 +68,7 @@ class Statements:
         self.is_mysql = kind == "mysql"
         # A driver makes one statement of many rows by itself, but not with MySQL 8's alias.
         self.has_alias = bool(getattr(dialect, "_requires_alias_for_on_duplicate_key", False))
+        self._many_rows: ManyRows | None = None
         self._is_postgresql = kind == "postgresql"
         self._make_insert = _INSERTS[kind]
         self._now: ColumnElement[int] = literal_column(_NOW[kind], BigInteger)
@@ -83,6 +87,8 @@ class Statements:
         self.page: Select[Any] = self.all.order_by(self._id).limit(bindparam("batch"))
         self.next_page = self.page.where(self._id > bindparam("after"))
         self.upsert = self._upsert()
+        if self.has_alias:
+            self._many_rows = ManyRows.of(self.upsert, self._columns, dialect)
         self.insert = self._insert_new()
         self.replace = self._replace()
         self.delete_same = self._delete_same()
@@ -90,6 +96,15 @@ class Statements:
         its_lease = leases.c.name == bindparam("its_name")
         self.release = delete(leases).where(its_lease, leases.c.holder == bindparam("its_holder"))
         self.holder = select(leases.c.holder).where(its_lease)
+
+    def store(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert *rows*, or replace what is there."""
+        if not self.has_alias or len(rows) == 1:
+            connection.execute(self.upsert, rows).close()
+        elif self._many_rows is not None:
+            self._many_rows.run(connection, rows)
+        else:
+            connection.execute(self.upsert.values(rows)).close()
 
     def _is_one_of(self, column: Column[Any], name: str) -> ColumnElement[bool]:
         if self._is_postgresql:  # one statement for any number

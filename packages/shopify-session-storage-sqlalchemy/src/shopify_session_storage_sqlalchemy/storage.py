@@ -7,24 +7,23 @@ from typing import Any, Final
 
 from shopify_session_storage import (
     DEFAULT_TIMEOUT,
-    BaseSessionStorage,
     LayoutName,
     MigrationError,
     OnError,
     Session,
     SessionPage,
+    TableSessionStorage,
     Verdict,
     page_of,
-    read_stored,
 )
 from shopify_session_storage.sql.layouts import layout_named
 from sqlalchemy import Column, Connection, MetaData, Table, exc, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shopify_session_storage_sqlalchemy import errors
-from shopify_session_storage_sqlalchemy.columns import Rows, columns_of, table_of
+from shopify_session_storage_sqlalchemy.columns import columns_of, mapping_of, table_of
 from shopify_session_storage_sqlalchemy.connections import Connections
-from shopify_session_storage_sqlalchemy.foreign import ForeignRows, additions, advice_for, look_at
+from shopify_session_storage_sqlalchemy.foreign import Found, additions, advice_for, look_at
 from shopify_session_storage_sqlalchemy.schema import check_tables, create_tables, missing, script
 from shopify_session_storage_sqlalchemy.statements import Statements, expected_row
 from shopify_session_storage_sqlalchemy.tables import leases_table, sessions_table
@@ -32,7 +31,7 @@ from shopify_session_storage_sqlalchemy.tables import leases_table, sessions_tab
 _DIALECTS: Final = ("postgresql", "mysql", "mariadb", "sqlite")
 
 
-class SQLAlchemySessionStorage(BaseSessionStorage):
+class SQLAlchemySessionStorage(TableSessionStorage):
     """Keeps sessions in a table, on connections of an SQLAlchemy engine.
 
     Each call takes a connection of the engine's pool for one short transaction of its own, outside
@@ -106,46 +105,25 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
         self._create = create
         self._engine = engine
         self._process = os.getpid()
-        self._has_dropped = False
         self._connections = Connections(engine)
         self._statements: Statements
-        self._rows: Rows | ForeignRows
 
     def __repr__(self) -> str:
         url = self._engine.url
         return f"<SQLAlchemySessionStorage on {url.drivername}, table {self._table.fullname}>"
 
-    async def migration_sql(self) -> str:
-        """Return the SQL that would create the tables, for somebody who may run it.
+    def _table_name(self) -> str:
+        return self._table.fullname
 
-        For a table of another program it is that for the index, the leases and the columns of
-        refresh tokens, all of which its schema should declare, too. Empty if there is nothing to
-        do. Changes nothing.
+    async def _plan(self) -> str:
+        return await self._connections.read(self._missing)
 
-        Raises:
-            MigrationError: If the table is there and lacks what only its owner can add; the
-                message says what.
-            SessionStorageError: If the database cannot be reached.
-        """
-        with self._raising("migration_sql", "look at the tables"):
-            if self._lifecycle.is_opening():
-                await self._lifecycle.opened()
-                return await self._connections.read(self._plan)
-            return await self._lifecycle.instead(self._plan_unopened)
-
-    async def _plan_unopened(self) -> str:
-        try:
-            await self._connect()
-            return await self._connections.read(self._plan)
-        finally:
-            await self._close_quietly(self._seconds)
-
-    def _plan(self, connection: Connection) -> str:
+    def _missing(self, connection: Connection) -> str:
         if self._layout.owned:
             return missing(connection, self._table, self._leases)
         return additions(connection, self._layout, self._table, self._leases)
 
-    async def _connect(self) -> None:
+    async def _open_connections(self) -> None:
         if self._process != os.getpid():
             # Closes nothing. What the pool has are the parent's connections.
             self._engine.sync_engine.dispose(close=False)
@@ -154,33 +132,20 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
         await self._connections.open()
 
     async def _open(self) -> None:
-        await self._connect()
+        await self._open_connections()
         if self._create:
             await create_tables(self._connections, self._table, self._leases)
         dialect = self._engine.dialect
         if self._layout.owned:
             mine = columns_of(self._table)
-            self._columns, self._rows = mine, Rows(mine, dialect)
+            self._columns, self._mapping = mine, mapping_of(mine, dialect)
         else:
-            foreign = await self._connections.read(self._look_at)
-            self._columns, self._rows = foreign.columns, foreign
+            self._columns, self._mapping = await self._connections.read(self._look_at)
         await check_tables(self._connections, self._columns, self._logger)
         self._statements = Statements(self._columns, self._leases, dialect)
 
-    def _look_at(self, connection: Connection) -> ForeignRows:
+    def _look_at(self, connection: Connection) -> Found:
         return look_at(connection, self._layout, self._table, self._leases)
-
-    def _misfit(self, session: Session) -> str | None:
-        reason = self._rows.misfit(session)
-        if reason is None and not self._has_dropped and self._rows.drops_user(session):
-            self._has_dropped = True
-            self._logger.warning(
-                "sqlalchemy: the table %s has no columns for %s, so data about users is "
-                "not stored there",
-                self._table.fullname,
-                ", ".join(self._rows.lacks_user),
-            )
-        return None if reason is None else f"sqlalchemy: {self._table.fullname}: {reason}"
 
     async def _close(self) -> None:
         await self._connections.close()
@@ -199,16 +164,16 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
 
     async def _fetch(self, query: Any, parameters: dict[str, Any]) -> list[Session]:
         rows = await self._connections.read(lambda c: c.execute(query, parameters).all())
-        to_session = self._rows.to_session
-        return [read_stored(to_session, row, row[0]) for row in rows]
+        return await self._read(rows)
+
+    def _to_row(self, session: Session) -> dict[str, Any]:
+        """Return the values of a session by the keys of their columns."""
+        mapping = self._mapping
+        return dict(zip(mapping.names.values(), mapping.to_row(session), strict=True))
 
     async def _store(self, sessions: Sequence[Session]) -> None:
-        rows = [self._rows.to_row(session) for session in sessions]
-        upsert = self._statements.upsert
-        if self._statements.has_alias and len(rows) > 1:
-            await self._connections.write(lambda c: c.execute(upsert.values(rows)).close())
-        else:
-            await self._connections.write(lambda c: c.execute(upsert, rows).close())
+        rows = [self._to_row(session) for session in sessions]
+        await self._connections.write(lambda connection: self._statements.store(connection, rows))
 
     async def _delete(self, ids: Sequence[str]) -> None:
         await self._connections.write(
@@ -216,20 +181,20 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
         )
 
     async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
-        row = self._rows.to_row(session)
+        row = self._to_row(session)
         if expected is None:
             return await self._insert(session.id, row)
-        statements, (access, refresh) = self._statements, self._rows.tokens(expected)
+        statements, (access, refresh) = self._statements, self._mapping.tokens(expected)
         del row[statements.id_key]
         row |= {"expected_id": session.id, "expected_access": access, "expected_refresh": refresh}
         replace = statements.replace
         if await self._connections.write(lambda c: c.execute(replace, row).rowcount > 0):
             return True
-        if not statements.is_mysql or self._rows.tokens(session) != (access, refresh):
+        if not statements.is_mysql or self._mapping.tokens(session) != (access, refresh):
             return False
         # A connection that does not count what it has found may have had nothing to change.
         stored = await self._load_one(session.id)
-        return stored is not None and self._rows.to_row(stored) == self._rows.to_row(session)
+        return stored is not None and self._to_row(stored) == self._to_row(session)
 
     async def _insert(self, id: str, row: dict[str, Any]) -> bool:
         insert = self._statements.insert
@@ -246,7 +211,7 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
 
     async def _compare_and_delete(self, expected: Sequence[Session]) -> Iterable[str]:
         ids = [session.id for session in expected]
-        rows = [expected_row(one.id, *self._rows.tokens(one)) for one in expected]
+        rows = [expected_row(one.id, *self._mapping.tokens(one)) for one in expected]
         delete, left = self._statements.delete_same, self._statements.ids
 
         def work(connection: Connection) -> Iterable[str]:
@@ -264,9 +229,6 @@ class SQLAlchemySessionStorage(BaseSessionStorage):
         rows = await self._connections.read(lambda c: c.execute(query, parameters).all())
         stored = [(str(row[0]), row) for row in rows]
         return page_of(self._read_row, stored, rows[-1][0] if len(rows) == batch else None)
-
-    def _read_row(self, row: Any, id: str) -> Session:
-        return read_stored(self._rows.to_session, row, id)
 
     async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
         statements = self._statements

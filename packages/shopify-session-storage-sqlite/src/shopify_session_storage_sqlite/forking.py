@@ -6,8 +6,6 @@ the database would be locked for ever.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Condition
 from typing import Final
 
@@ -24,17 +22,17 @@ class _Gate:
         self._under_way = 0
         self._forks = 0  # several threads may fork at once
 
-    @contextmanager
-    def statement(self) -> Iterator[None]:
+    def __enter__(self) -> None:
         """Be under way, when no fork is."""
         with self._changed:
-            self._changed.wait_for(lambda: not self._forks, _PATIENCE_SECONDS)
+            if self._forks:
+                self._changed.wait_for(lambda: not self._forks, _PATIENCE_SECONDS)
             self._under_way += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._under_way -= 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._under_way -= 1
+            if self._forks:
                 self._changed.notify_all()
 
     def before_fork(self) -> None:
@@ -55,4 +53,5 @@ if hasattr(os, "register_at_fork"):
         before=_GATE.before_fork, after_in_parent=_GATE.after_fork, after_in_child=_GATE.renew
     )
 
-statement = _GATE.statement
+statement = _GATE
+"""What is done in its ``with`` block is a statement under way."""

@@ -31,7 +31,7 @@ class Job(Generic[_R]):
         if work is None:
             return
         try:
-            with statement():
+            with statement:
                 self.result = work()
         except BaseException as error:
             self.error = error.with_traceback(None)

@@ -53,6 +53,7 @@ from shopify_session_storage.sql.layouts import (
     sqlite_encodings,
 )
 from shopify_session_storage.sql.storage import SqlSessionStorage
+from shopify_session_storage.sql.table import TableSessionStorage
 from shopify_session_storage.storage import SessionStorage
 from shopify_session_storage.stored import (
     COLUMNS,
@@ -102,6 +103,7 @@ __all__ = [
     "SqlConnection",
     "SqlSessionStorage",
     "StorageCall",
+    "TableSessionStorage",
     "TokenEvent",
     "UrlParameters",
     "Verdict",

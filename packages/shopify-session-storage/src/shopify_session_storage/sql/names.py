@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import ClassVar
 
-from shopify_session_storage.base import DEFAULT_TIMEOUT, BaseSessionStorage
+from shopify_session_storage.base import DEFAULT_TIMEOUT
 from shopify_session_storage.dialect import Dialect
 from shopify_session_storage.failures import OnError
 from shopify_session_storage.migrations import RdbmsSessionStorageMigratorOptions
@@ -15,9 +15,10 @@ from shopify_session_storage.sql.layouts import (
     check_column_names,
     layout_named,
 )
+from shopify_session_storage.sql.table import TableSessionStorage
 
 
-class SqlNames(BaseSessionStorage):
+class SqlNames(TableSessionStorage):
     """The names of the tables of sessions, of leases and of applied migrations.
 
     Attributes:
@@ -70,6 +71,9 @@ class SqlNames(BaseSessionStorage):
         self._mapping = RowMapping.official(
             self.dialect.expires_unit, self.dialect.refresh_token_expires_unit
         )
+
+    def _table_name(self) -> str:
+        return self._table
 
     def _derived_name(self, suffix: str) -> str:
         """Return the name of what belongs to the table, of a length that the database takes."""

@@ -15,7 +15,6 @@ from shopify_session_storage.pages import SessionPage, page_of
 from shopify_session_storage.session import Session
 from shopify_session_storage.sql.layouts import LayoutName
 from shopify_session_storage.sql.statements import SqlStatements
-from shopify_session_storage.stored import read_stored
 
 
 class SqlSessionStorage(SqlStatements):
@@ -44,7 +43,6 @@ class SqlSessionStorage(SqlStatements):
 
     conditional_writes = "backend"
     leases = "backend"
-    _has_dropped = False
 
     def __init__(
         self,
@@ -88,11 +86,11 @@ class SqlSessionStorage(SqlStatements):
 
     async def _load(self, ids: Sequence[str]) -> Iterable[Session]:
         condition, parameters = self._is_one_of(self._id, ids)
-        return self._read(await self._fetch(self._select + condition, parameters))
+        return await self._read(await self._fetch(self._select + condition, parameters))
 
     async def _find(self, shops: Sequence[str]) -> Iterable[Session]:
         condition, parameters = self._is_one_of(self._shop, shops)
-        return self._read(await self._fetch(self._select + condition, parameters))
+        return await self._read(await self._fetch(self._select + condition, parameters))
 
     async def _delete(self, ids: Sequence[str]) -> None:
         condition, parameters = self._is_one_of(self._id, ids)
@@ -125,32 +123,6 @@ class SqlSessionStorage(SqlStatements):
         stored = [(str(row[0]), row) for row in rows]
         return page_of(self._read_row, stored, rows[-1][0] if len(rows) == batch else None)
 
-    def _misfit(self, session: Session) -> str | None:
-        mapping, table = self._mapping, f"{self.backend}: the table {self._table}"
-        if (reason := mapping.misfit(session)) is not None:
-            return f"{table} cannot hold the session: {reason}"
-        if mapping.lacks_user and not self._has_dropped and mapping.drops_user(session):
-            self._has_dropped = True
-            self._logger.warning(
-                "%s has no columns for %s, so data about users is not stored there",
-                table,
-                ", ".join(mapping.lacks_user),
-            )
-        return None
-
     def _to_row(self, session: Session) -> tuple[Any, ...]:
         """Return the values of a session for the columns that the table has."""
         return self._mapping.to_row(session)
-
-    def _decoded(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
-        """Return the values of :data:`COLUMNS` for each row that ``_fetch`` gives."""
-        return rows
-
-    def _read(self, rows: Iterable[Sequence[Any]]) -> list[Session]:
-        return [read_stored(self._to_session, row, row[0]) for row in self._decoded(list(rows))]
-
-    def _read_row(self, row: Sequence[Any], id: str) -> Session:
-        return read_stored(self._to_session, row, id)
-
-    def _to_session(self, row: Sequence[Any]) -> Session:
-        return self._mapping.to_session(row)

@@ -69,33 +69,9 @@ class SqlTables(ForeignTables):
         """Tell whether another program has changed the same tables at the same moment."""
         return isinstance(error, self.race_errors)
 
-    async def migration_sql(self) -> str:
-        """Return the SQL that would create or upgrade the tables, for somebody who may run it.
-
-        Empty if there is nothing to do. Changes nothing.
-
-        Raises:
-            SessionStorageError: If the database cannot be reached.
-        """
-        with self._raising("migration_sql", "look at the tables"):
-            if self._lifecycle.is_opening():
-                await self._lifecycle.opened()
-                async with self._connection() as connection:
-                    return await self._planned_sql(connection)
-            return await self._lifecycle.instead(self._plan)
-
     async def _plan(self) -> str:
-        """Return the SQL of a storage that is not open."""
-        try:
-            await self._open_connections()
-            async with self._connection() as connection:
-                return await self._planned_sql(connection)
-        finally:
-            await self._close_quietly(self._seconds)
-
-    @abstractmethod
-    async def _open_connections(self) -> None:
-        """Connect."""
+        async with self._connection() as connection:
+            return await self._planned_sql(connection)
 
     async def _open(self) -> None:
         self._has_leases = False  # until one looks

@@ -1,11 +1,20 @@
 """Dates as the databases and their drivers have them; all of ours are in UTC."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from shopify_session_storage.errors import InvalidSessionError
-from shopify_session_storage.javascript import from_milliseconds, js_number, to_milliseconds
+from shopify_session_storage.javascript import (
+    EPOCH,
+    from_milliseconds,
+    js_number,
+    to_milliseconds,
+)
+
+# By way of the epoch a zone is put on and taken off in a tenth of what replace() takes, and every
+# load and store has two dates.
+_EPOCH_WITHOUT_ZONE: Final = EPOCH.replace(tzinfo=None)
 
 
 def read_date(value: Any) -> datetime | None:
@@ -34,11 +43,16 @@ def read_date(value: Any) -> datetime | None:
 def _in_utc(date: datetime) -> datetime:
     zone = date.tzinfo
     if zone is None:
-        date = date.replace(tzinfo=UTC)
+        date = EPOCH + (date - _EPOCH_WITHOUT_ZONE)
     elif zone is not UTC:
         date = date.astimezone(UTC)
     rest = date.microsecond % 1000
-    return date.replace(microsecond=date.microsecond - rest) if rest else date
+    return date - timedelta(0, 0, rest) if rest else date
+
+
+def without_zone(date: datetime) -> datetime:
+    """Return a date of UTC as a datetime that does not say so."""
+    return _EPOCH_WITHOUT_ZONE + (date - EPOCH)
 
 
 def cut(precision: int) -> Callable[[datetime], datetime]:
@@ -47,20 +61,20 @@ def cut(precision: int) -> Callable[[datetime], datetime]:
 
     def cutting(date: datetime) -> datetime:
         rest = date.microsecond % step
-        return date.replace(microsecond=date.microsecond - rest) if rest else date
+        return date - timedelta(0, 0, rest) if rest else date
 
     return cutting
 
 
 def to_iso(suffix: str) -> Callable[[datetime], str]:
     """Return what writes a date as ISO 8601 with milliseconds, and *suffix* for UTC."""
-    return lambda date: date.isoformat(timespec="milliseconds")[:-6] + suffix
+    return lambda date: without_zone(date).isoformat("T", "milliseconds") + suffix
 
 
 def to_digits(precision: int) -> Callable[[datetime], str]:
     """Return what writes a date as SQL does, with so many digits of a second."""
     end = 19 + (precision + 1 if precision else 0)
-    return lambda date: date.isoformat(" ", "microseconds")[:end]
+    return lambda date: without_zone(date).isoformat(" ", "microseconds")[:end]
 
 
 def in_units(unit: int) -> Callable[[datetime], int]:

@@ -7,7 +7,14 @@ from typing import Any, Final, TypeAlias
 
 from shopify_session_storage.javascript import js_string
 from shopify_session_storage.sql.layouts.columns import Kind, LiveColumn
-from shopify_session_storage.sql.layouts.dates import cut, in_units, read_date, to_digits, to_iso
+from shopify_session_storage.sql.layouts.dates import (
+    cut,
+    in_units,
+    read_date,
+    to_digits,
+    to_iso,
+    without_zone,
+)
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,8 @@ class Encoding:
         empty: What stands for None.
         read: Makes the value of a stored one; None if it is the same.
         misfit: Says in words, without the value, why one cannot be stored; None if all can.
+        holds: How many characters of any text fit, so that *misfit* is asked about longer ones
+            alone; None if it is asked about all values.
     """
 
     kind: Kind
@@ -27,6 +36,7 @@ class Encoding:
     empty: Any = None
     read: Callable[[Any], Any] | None = None
     misfit: Callable[[Any], str | None] | None = None
+    holds: int | None = None
 
 
 Encoder: TypeAlias = Callable[[LiveColumn], Encoding]
@@ -34,10 +44,10 @@ Encoder: TypeAlias = Callable[[LiveColumn], Encoding]
 
 def text(column: LiveColumn) -> Encoding:
     """Text as it is. Where NULL cannot stand for None, the empty text does."""
-    needs = _length_misfit(column)
+    encoding = required_text(column)
     if column.nullable:
-        return Encoding(Kind.TEXT, misfit=needs)
-    return Encoding(Kind.TEXT, empty="", read=_or_none, misfit=needs)
+        return encoding
+    return replace(encoding, empty="", read=_or_none)
 
 
 def access_token(column: LiveColumn) -> Encoding:
@@ -47,7 +57,7 @@ def access_token(column: LiveColumn) -> Encoding:
 
 def required_text(column: LiveColumn) -> Encoding:
     """Text that is always there."""
-    return Encoding(Kind.TEXT, misfit=_length_misfit(column))
+    return Encoding(Kind.TEXT, misfit=_length_misfit(column), holds=_surely_held(column))
 
 
 def boolean(column: LiveColumn) -> Encoding:
@@ -63,7 +73,7 @@ def integer_flag(column: LiveColumn) -> Encoding:
 def naive_date(column: LiveColumn) -> Encoding:
     """A datetime without a zone that has the digits of UTC."""
     cutting = cut(column.precision)
-    return _date(column, Kind.TIMESTAMP, lambda date: cutting(date).replace(tzinfo=None))
+    return _date(column, Kind.TIMESTAMP, lambda date: without_zone(cutting(date)))
 
 
 def aware_date(column: LiveColumn) -> Encoding:
@@ -189,6 +199,11 @@ def _length_misfit(column: LiveColumn) -> Callable[[str | None], str | None] | N
         return None
 
     return misfit
+
+
+def _surely_held(column: LiveColumn) -> int | None:
+    limits = [column.length, None if column.size is None else column.size // 4]
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def _or_none(value: Any) -> Any:

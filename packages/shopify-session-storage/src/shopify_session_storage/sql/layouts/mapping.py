@@ -52,7 +52,7 @@ class RowMapping:
             if encoding.read is not None
         ]
         self._misfits = [
-            (_PLACES[name], names[name], encoding.misfit)
+            (_PLACES[name], names[name], encoding.misfit, encoding.holds)
             for name, encoding in encodings.items()
             if encoding.misfit is not None
         ]
@@ -70,16 +70,31 @@ class RowMapping:
         self.lacks_user = [name for name in COLUMNS[_USER] if name not in names]
 
     @classmethod
-    def official(cls, expires_unit: int, refresh_token_expires_unit: int) -> Self:
-        """Return those of Shopify's own adapters: dates as numbers, all else as it is."""
+    def official(
+        cls,
+        expires_unit: int,
+        refresh_token_expires_unit: int,
+        *,
+        names: Mapping[str, str] | None = None,
+        dates: Mapping[str, Encoding] | None = None,
+    ) -> Self:
+        """Return those of Shopify's own adapters: dates as numbers, all else as it is.
+
+        Args:
+            expires_unit: The unit of ``expires``, in milliseconds.
+            refresh_token_expires_unit: The unit of ``refreshTokenExpires``, in milliseconds.
+            names: What the columns are called; None for the names that they have there.
+            dates: The encodings of dates that are no numbers.
+        """
         flags = ("isOnline", "emailVerified", "accountOwner", "collaborator")
         return cls(
-            {name: name for name in COLUMNS},
+            names or {name: name for name in COLUMNS},
             {
                 "userId": Encoding(Kind.INTEGER),
                 **{name: Encoding(Kind.BOOLEAN) for name in flags},
                 "expires": Encoding(Kind.INTEGER, in_units(expires_unit)),
                 "refreshTokenExpires": Encoding(Kind.INTEGER, in_units(refresh_token_expires_unit)),
+                **(dates or {}),
             },
             units=(expires_unit, refresh_token_expires_unit),
         )
@@ -143,8 +158,11 @@ class RowMapping:
         if not self._misfits:
             return None
         values = _values(session)
-        for place, column, misfit in self._misfits:
-            reason = misfit(values[place])
+        for place, column, misfit, holds in self._misfits:
+            value = values[place]
+            if holds is not None and (value is None or len(value) <= holds):
+                continue
+            reason = misfit(value)
             if reason is not None:
                 return f"its column {column} {reason}; change that in its schema"
         return None

@@ -1,0 +1,103 @@
+"""What all storages in a table of an SQL database share, however they reach the database."""
+
+import asyncio
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from shopify_session_storage.base import BaseSessionStorage
+from shopify_session_storage.session import Session
+from shopify_session_storage.sql.layouts.mapping import RowMapping
+from shopify_session_storage.stored import read_stored
+
+# So many rows are read in a millisecond or so, for which all else on the event loop has to wait.
+_SLICE: Final = 200
+
+
+class TableSessionStorage(BaseSessionStorage):
+    """A storage whose sessions are rows of a table, as its mapping says."""
+
+    _mapping: RowMapping
+    _has_dropped = False
+
+    @abstractmethod
+    def _table_name(self) -> str:
+        """Return the name of the table of sessions, for people."""
+
+    @abstractmethod
+    async def _open_connections(self) -> None:
+        """Connect."""
+
+    @abstractmethod
+    async def _plan(self) -> str:
+        """Return what ``migration_sql()`` does, once there are connections."""
+
+    async def migration_sql(self) -> str:
+        """Return the SQL that would create or upgrade the tables, for somebody who may run it.
+
+        For a table of another program it is that for the index, the leases and the columns of
+        refresh tokens, all of which its schema should declare, too. Empty if there is nothing to
+        do. Changes nothing.
+
+        Raises:
+            MigrationError: If the table is there and lacks what only its owner can add; the
+                message says what.
+            SessionStorageError: If the database cannot be reached.
+        """
+        with self._raising("migration_sql", "look at the tables"):
+            if self._lifecycle.is_opening():
+                await self._lifecycle.opened()
+                return await self._plan()
+            return await self._lifecycle.instead(self._plan_unopened)
+
+    async def _plan_unopened(self) -> str:
+        try:
+            await self._open_connections()
+            return await self._plan()
+        finally:
+            await self._close_quietly(self._seconds)
+
+    def _misfit(self, session: Session) -> str | None:
+        mapping, table = self._mapping, f"{self.backend}: the table {self._table_name()}"
+        if (reason := mapping.misfit(session)) is not None:
+            return f"{table} cannot hold the session: {reason}"
+        if mapping.lacks_user and not self._has_dropped and mapping.drops_user(session):
+            self._has_dropped = True
+            self._logger.warning(
+                "%s has no columns for %s, so data about users is not stored there",
+                table,
+                ", ".join(mapping.lacks_user),
+            )
+        return None
+
+    def _decoded(self, rows: Sequence[Sequence[Any]]) -> Sequence[Sequence[Any]]:
+        """Return the values of :data:`COLUMNS` for each row as the driver gives it."""
+        return rows
+
+    async def _read(
+        self,
+        rows: Iterable[Sequence[Any]],
+        is_wanted: Callable[[Sequence[Any]], bool] | None = None,
+    ) -> list[Session]:
+        """Read rows of the driver's, some at a time: a shop may have thousands of sessions.
+
+        Args:
+            rows: The rows.
+            is_wanted: Tells by a row's values whether to read it; None if all are wanted.
+        """
+        rows = list(rows)
+        sessions: list[Session] = []
+        for first in range(0, len(rows), _SLICE):
+            if first:
+                await asyncio.sleep(0)
+            some = self._decoded(rows[first : first + _SLICE])
+            if is_wanted is not None:
+                some = list(filter(is_wanted, some))
+            sessions += [read_stored(self._to_session, row, row[0]) for row in some]
+        return sessions
+
+    def _read_row(self, row: Sequence[Any], id: str) -> Session:
+        return read_stored(self._to_session, row, id)
+
+    def _to_session(self, row: Sequence[Any]) -> Session:
+        return self._mapping.to_session(row)
