@@ -1,7 +1,7 @@
 """Encryption at rest on the real servers: what is on their disks, and keys rotated under load.
 
-``--times 100`` and more does all of it: the battery on every server, and rotations and comparisons
-in great numbers.
+``--whole-battery`` runs the encrypted battery on every server; ``--times 100`` and more compares on
+every server, and compares and rotates in great numbers.
 """
 
 import asyncio
@@ -27,8 +27,19 @@ OLD, NEW = secrets.token_bytes(32), secrets.token_bytes(32)
 OLD_SEALS = Keyring({"old": OLD, "new": NEW})
 NEW_SEALS = Keyring({"new": NEW, "old": OLD})
 
-ALL = ("sqlite", *NETWORKED)
+COMPARING = ("sqlite", "postgresql", "mysql", "redis", "mongodb", "dynamodb")  # KV cannot
 MANY = 100  # --times from which on all is done
+
+
+def pytest_generate_tests(metafunc):
+    """Give the tests that take long the backends on which they are quick, or all on request."""
+    name = metafunc.function.__name__
+    if name == test_the_battery_passes_through_the_wrapper.__name__:
+        whole = metafunc.config.getoption("--whole-battery")
+        metafunc.parametrize("backend", NETWORKED if whole else ["redis"])
+    elif name == test_one_writer_wins_each_comparison_during_a_rotation.__name__:
+        whole = metafunc.config.getoption("--times") >= MANY
+        metafunc.parametrize("backend", COMPARING if whole else ["sqlite", "redis"])
 
 
 @pytest.fixture
@@ -139,10 +150,7 @@ def test_no_token_reaches_a_disk(backend, directory, monkeypatch):
 DIFFERENCES = {"long_texts_come_back"}
 
 
-@pytest.mark.parametrize("backend", NETWORKED)
-def test_the_battery_passes_through_the_wrapper(backend, address, times):
-    if times < MANY and backend != "redis":
-        pytest.skip(f"runs with --times {MANY}: the battery on {backend}, encrypted")
+def test_the_battery_passes_through_the_wrapper(backend, address):
     make = address(backend)
 
     async def failed():
@@ -159,14 +167,9 @@ def test_the_battery_passes_through_the_wrapper(backend, address, times):
 # --- rotation -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "backend", ["sqlite", "postgresql", "mysql", "redis", "mongodb", "dynamodb"]
-)
 def test_one_writer_wins_each_comparison_during_a_rotation(backend, address, times):
     """Each of four writers, and two that seal anew, has its own storage object."""
-    if times < MANY and backend not in ("sqlite", "redis"):
-        pytest.skip(f"runs with --times {MANY}: comparisons during a rotation on {backend}")
-    rounds = 20_000 // 4 if times >= MANY and backend in ("postgresql", "redis") else times
+    rounds = 20_000 // 4 if times >= MANY else times
     make = address(backend)
 
     async def run():
