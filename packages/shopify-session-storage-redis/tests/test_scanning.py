@@ -36,6 +36,14 @@ async def place_in_the_middle(storage):
     raise AssertionError("there was no second page")
 
 
+async def test_a_session_under_the_key_of_another_one_is_corrupt(any_url, prefix):
+    async with RedisSessionStorage(any_url, session_key_prefix=prefix) as storage:
+        await storage.store_session(offline_session(SHOP))
+        with raw_of(any_url) as raw:
+            raw.set(f"{prefix}_another", raw.get(f"{prefix}_offline_{SHOP}"))
+        assert await walk(storage) == ({f"offline_{SHOP}"}, {"another"})
+
+
 @pytest.mark.parametrize("changed", [{"run": "0" * 8}, {"slots": "0" * 8}, {"node": 99}])
 async def test_a_walk_begins_anew_on_another_server(any_url, prefix, changed):
     async with RedisSessionStorage(any_url, session_key_prefix=prefix) as storage:

@@ -7,6 +7,7 @@ import pickle
 import random
 import sqlite3
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given, settings
@@ -231,6 +232,32 @@ async def test_one_writer_wins_each_comparison_while_keys_are_rotated(inner):
     over = True
     await asyncio.gather(*rotating)
     await inner.disconnect()
+
+
+@pytest.mark.asyncio
+async def test_a_rotation_on_a_slow_server_ends_and_holds_up_no_store():
+    """A hundred comparisons at once would take longer than a call may, and a store behind them."""
+
+    class Slow(MemorySessionStorage):
+        async def _compare_and_store(self, session, expected):
+            await asyncio.sleep(0.01)
+            return await super()._compare_and_store(session, expected)
+
+    inner = Slow(on_error="raise", timeout=timedelta(seconds=0.3))
+    many = [session(id=f"session-{number}") for number in range(150)]
+    await asyncio.gather(*map(inner.store_session, many))
+    rotating = asyncio.ensure_future(reencrypt(EncryptedSessionStorage(inner, BOTH_NEW_SEALS)))
+    clock = asyncio.get_running_loop().time
+    longest = 0.0
+    while not rotating.done():
+        begun = clock()
+        await inner.store_session(session(id="another"))
+        longest = max(longest, clock() - begun)
+        await asyncio.sleep(0.005)
+    report = await rotating
+    assert (report.sealed + report.changed, report.failed) == (report.examined, ())
+    assert report.sealed >= 150
+    assert longest < 0.3
 
 
 @pytest.mark.asyncio

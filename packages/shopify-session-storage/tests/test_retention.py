@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from shopify_session_storage import CustomSessionStorage, PurgeReport
 from shopify_session_storage.retention import is_dead
 from shopify_session_storage.testing.sessions import offline_session, online_session
+from shopify_session_storage_memory import MemorySessionStorage
 from shopify_session_storage_sqlite import SQLiteSessionStorage
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -64,6 +66,30 @@ async def test_what_is_dead_is_deleted_and_counted(with_offline, dry_run):
         assert left == (expected if dry_run else expected - {one.id for one in gone})
         if not dry_run:
             assert (await storage.purge_expired(offline=with_offline)).deleted == 0
+
+
+@pytest.mark.asyncio
+async def test_it_works_in_small_steps_and_rests_between():
+    """Whoever loads meanwhile waits for a small step at most."""
+    clock = asyncio.get_running_loop().time
+    steps = []
+
+    class Watched(MemorySessionStorage):
+        async def _scan(self, after, batch):
+            begun = clock()
+            await asyncio.sleep(0.02)
+            page = await super()._scan(after, batch)
+            steps.append((begun, clock(), len(page.sessions)))
+            return page
+
+    storage = Watched()
+    dead = [online(f"shop-{number}", LONG_AGO) for number in range(250)]
+    await asyncio.gather(*map(storage.store_session, dead))
+    report = await storage.purge_expired(batch=500)
+    assert report == PurgeReport(examined=250, deleted=250)
+    assert [count for _, _, count in steps] == [100, 100, 50]
+    for (begun, ended, _), (following, _, _) in pairwise(steps):
+        assert following - ended >= ended - begun
 
 
 DATES = st.one_of(st.none(), st.integers(-100, 100).map(lambda hours: NOW + hours * DAY / 24))

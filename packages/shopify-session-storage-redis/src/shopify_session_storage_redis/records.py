@@ -101,7 +101,9 @@ def read_scanned(value: bytes | None, name: str) -> Session | None:
     if session.id != name:
         if name.endswith(f"_{session.id}"):
             return None
-        raise CorruptSessionError(f"stored session {name!r} cannot be read: it has another id")
+        raise CorruptSessionError(
+            f"stored session {name!r} cannot be read: it has another id", id=name
+        )
     return session
 
 

@@ -81,13 +81,24 @@ class Together(Way):
         await self._client.one(SCRIPTS["delete"].on(keys, self._keys.key(""), *tokens))
 
     async def drop_dangling(self, lists: Mapping[str, Sequence[str]]) -> None:
-        commands = []
-        for shop, ids in lists.items():
-            for first in range(0, len(ids), _AT_ONCE):
-                some = ids[first : first + _AT_ONCE]
-                keys = [self._keys.key(shop), *map(self._keys.key, some)]
-                tokens = map(self._keys.token, some)
-                commands.append(SCRIPTS["tidy"].on(keys, *tokens))
+        parts = [
+            (shop, ids[first : first + _AT_ONCE])
+            for shop, ids in lists.items()
+            for first in range(0, len(ids), _AT_ONCE)
+        ]
+        if not parts:
+            return
+        # Nearly all are there, which a script of each list would take far longer to find out.
+        counts = await self._client.each(
+            [("EXISTS", *map(self._keys.key, ids)) for _, ids in parts]
+        )
+        commands = [
+            SCRIPTS["tidy"].on(
+                [self._keys.key(shop), *map(self._keys.key, ids)], *map(self._keys.token, ids)
+            )
+            for (shop, ids), count in zip(parts, counts, strict=True)
+            if count < len(ids)
+        ]
         if commands:
             await self._client.each(commands)
 

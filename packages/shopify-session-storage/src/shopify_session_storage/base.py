@@ -19,6 +19,7 @@ from shopify_session_storage.events import watching
 from shopify_session_storage.failures import OnError
 from shopify_session_storage.hooks import AdapterHooks
 from shopify_session_storage.lifecycle import Lifecycle
+from shopify_session_storage.pacing import STEP, Pace
 from shopify_session_storage.pages import SessionPage, check_scan
 from shopify_session_storage.policy import ErrorPolicy
 from shopify_session_storage.retention import PurgeReport
@@ -261,14 +262,16 @@ class BaseSessionStorage(ErrorPolicy):
         )
         if not dry_run and type(self)._drop_dangling is not AdapterHooks._drop_dangling:
             after: str | None = None
+            pace = Pace()
             while True:
                 with self._raising("purge", "drop what dangles") as watch:
                     lanes = await self._lifecycle.opened()
-                    values = {"": (after, batch)}
+                    values = {"": (after, min(batch, STEP))}
                     results = await lanes.scanning.call(self._drops, values, watch=watch)
                 after = results[""]
                 if after is None:
                     break
+                await pace.rest()
         return report
 
     async def acquire_lease(self, name: str, holder: str, ttl: timedelta) -> bool:

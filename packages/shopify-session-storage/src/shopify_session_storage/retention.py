@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from shopify_session_storage.pacing import STEP, Pace
+from shopify_session_storage.pages import check_scan
 from shopify_session_storage.session import Session, check_date
 from shopify_session_storage.storage import SessionStorage
 
@@ -95,9 +97,9 @@ async def purge_expired(
         if not isinstance(flag, bool):
             raise TypeError(f"{name} must be a bool, not {type(flag).__name__}")
     examined = deleted = 0
-    clock = asyncio.get_running_loop().time
-    begun = clock()
-    async for page in storage.scan_sessions(batch=batch):
+    check_scan(None, batch)
+    pace = Pace()
+    async for page in storage.scan_sessions(batch=min(batch, STEP)):
         examined += len(page.sessions) + len(page.corrupt)
         dead = [one for one in page.sessions if is_dead(one, before, offline=offline)]
         if dry_run:
@@ -105,8 +107,6 @@ async def purge_expired(
         else:
             # By comparison: what is refreshed meanwhile stays.
             deleted += sum(await asyncio.gather(*map(storage.compare_and_delete, dead)))
-        if page.after is not None and not dry_run:
-            # It keeps nobody waiting who is in more of a hurry: half of the time it rests.
-            await asyncio.sleep(clock() - begun)
-        begun = clock()
+        if page.after is not None:
+            await pace.rest()
     return PurgeReport(examined, deleted)

@@ -153,13 +153,14 @@ class SessionStorage(ABC):
 
         Walks through all of them by :meth:`scan_sessions`, and deletes by
         :meth:`compare_and_delete`, so that what is refreshed meanwhile stays. A live refresh token
-        is never deleted. If it is interrupted, call it again.
+        is never deleted. If it is interrupted, call it again. It works in steps of at most 100
+        sessions and rests after each for as long as that took, so that loads hardly notice.
 
         Args:
             before: What expired before this moment, timezone-aware; None for a day ago.
             offline: Whether to delete offline sessions, too, whose access token and refresh token
                 have both expired, or that expire and have no refresh token.
-            batch: About how many sessions are read, and deleted, at a time.
+            batch: How many sessions are read, and deleted, at a time, if it is fewer than 100.
             dry_run: Whether to count them only.
 
         Returns:

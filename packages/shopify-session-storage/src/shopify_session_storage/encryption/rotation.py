@@ -2,11 +2,17 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Final
 
 from shopify_session_storage.encryption.cipher import DecryptionError
 from shopify_session_storage.encryption.sealing import is_current, opened, sealed
 from shopify_session_storage.encryption.storage import EncryptedSessionStorage
+from shopify_session_storage.pacing import STEP, Pace
+from shopify_session_storage.pages import check_scan
 from shopify_session_storage.session import Session
+
+# Comparisons leave one by one, in their order: a store that comes meanwhile waits for no more.
+_AT_ONCE: Final = 4
 
 
 @dataclass(frozen=True)
@@ -30,7 +36,8 @@ class ReencryptReport:
 async def reencrypt(storage: EncryptedSessionStorage, *, batch: int = 500) -> ReencryptReport:
     """Seal every token that is stored in plain text, or with another key than the primary one.
 
-    Walks through the storage and writes by comparison, so that readers and writers go on. To
+    Walks through the storage and writes by comparison, so that readers and writers go on; in steps
+    of *batch* sessions, and never more than 100, with a rest after each. To
     rotate a key: add the new one to every process, not as the primary; then make it the primary
     one everywhere; then call this; then take the old one away. If it is interrupted, call it again.
 
@@ -45,11 +52,16 @@ async def reencrypt(storage: EncryptedSessionStorage, *, batch: int = 500) -> Re
         plain = await opened(storage.cipher, raw, "accept")
         return await storage.wrapped.compare_and_store(await sealed(storage.cipher, plain), raw)
 
-    async for page in storage.wrapped.scan_sessions(batch=batch):
+    check_scan(None, batch)
+    pace = Pace()
+    async for page in storage.wrapped.scan_sessions(batch=min(batch, STEP)):
         examined += len(page.sessions) + len(page.corrupt)
         failed += page.corrupt
         due = [raw for raw in page.sessions if not is_current(storage.cipher, raw)]
-        outcomes = await asyncio.gather(*map(one, due), return_exceptions=True)
+        outcomes: list[bool | BaseException] = []
+        for first in range(0, len(due), _AT_ONCE):
+            some = map(one, due[first : first + _AT_ONCE])
+            outcomes += await asyncio.gather(*some, return_exceptions=True)
         for raw, outcome in zip(due, outcomes, strict=True):
             if isinstance(outcome, DecryptionError):
                 failed.append(raw.id)
@@ -59,4 +71,6 @@ async def reencrypt(storage: EncryptedSessionStorage, *, batch: int = 500) -> Re
                 anew += 1
             else:
                 changed += 1
+        if page.after is not None:
+            await pace.rest()
     return ReencryptReport(examined, anew, changed, tuple(failed))
