@@ -108,8 +108,8 @@ async def test_a_storage_that_repeats_nothing_loses_also_against_the_same_sessio
 
 async def close(storage):
     await storage.disconnect()
-    if not isinstance(storage._client._source, Address):
-        await storage._client._source.aclose()
+    if not isinstance(storage._source, Address):
+        await storage._source.aclose()
 
 
 @pytest.mark.asyncio

@@ -211,8 +211,25 @@ async def test_commands_under_way_go_on_while_others_get_fresh_connections(any_u
             await storage._recover()
             results = await asyncio.gather(*tasks)
             assert all(one.equals(other) for one, other in zip(many, results, strict=False))
-        await asyncio.sleep(0.1)
-        assert not storage._client._hanging_up
+
+
+@pytest.mark.asyncio
+async def test_connections_that_are_left_are_closed_after_the_last_answer(
+    redis_url, prefix, meddler
+):
+    async with RedisSessionStorage(
+        meddler.url(redis_url), session_key_prefix=prefix, on_error="raise"
+    ) as storage:
+        for _ in range(5):
+            calls = [storage.load_session(f"id{number}") for number in range(20)]
+            tasks = [asyncio.ensure_future(call) for call in calls]
+            await asyncio.sleep(0)
+            await storage._recover()
+            assert await asyncio.gather(*tasks) == [None] * 20
+        while meddler.closed < meddler.connections - 1:
+            await asyncio.sleep(0.01)
+    while meddler.closed < meddler.connections:
+        await asyncio.sleep(0.01)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of redis-py 5

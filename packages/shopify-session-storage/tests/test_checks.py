@@ -16,7 +16,9 @@ from shopify_session_storage import (
     check_session_ids,
     check_shop,
 )
+from shopify_session_storage.checks import _check_thoroughly
 from shopify_session_storage.stored import copy_session, stored_session
+from shopify_session_storage.testing.strategies import sessions
 
 FIRST = datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)
 LAST = datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)
@@ -246,6 +248,31 @@ def test_the_size_is_that_of_all_text_in_utf_8(texts, name, scope):
         setattr(stored, field, text)
     given_texts = (stored.id, stored.shop, name, scope, *texts.values())
     assert check_session(stored) == sum(len(text.encode()) for text in given_texts)
+
+
+STRANGE = st.sampled_from(
+    [None, "", "x", "é", "\0", "\ud800", "s", "migrations", "shop:x", "a" * 256, "a" * 300_000, 0,
+     1, -1, 2**53, True, False, b"x", [], {}, FIRST, LAST, FIRST - MICROSECOND, LAST + MICROSECOND,
+     LAST.replace(tzinfo=None), FIRST.astimezone(timezone(timedelta(hours=1))), OnlineAccessInfo(),
+     OnlineAccessInfo(AssociatedUser(), 5, "x"), OnlineAccessInfo(None)]
+)  # fmt: skip
+
+
+def outcome(check, changed):
+    try:
+        return check(changed)
+    except (TypeError, ValueError) as error:
+        return type(error), str(error)
+
+
+@given(sessions(), st.data())
+def test_what_is_told_at_first_glance_is_what_a_closer_look_tells(changed, data):
+    for _ in range(data.draw(st.integers(0, 2))):
+        info = changed.online_access_info
+        owners = [changed, info, info.associated_user] if type(info) is OnlineAccessInfo else []
+        owner = data.draw(st.sampled_from(list(filter(None, owners)) or [changed]))
+        setattr(owner, data.draw(st.sampled_from([*vars(owner)])), data.draw(STRANGE))
+    assert outcome(check_session, changed) == outcome(_check_thoroughly, changed)
 
 
 # --- messages -------------------------------------------------------------------------------------

@@ -28,6 +28,12 @@ _SCHEMES: Final = {
 # Up to 5 a cluster's pipeline makes as many tries in all, and needs one; a command makes one more.
 _COUNTS_TRIES: Final = int(redis_py.__version__.partition(".")[0]) < 6
 
+# What redis-py does between connecting and closing.
+_DONE_BY_THE_DRIVER: Final = (
+    "retry", "retry_on_error", "retry_on_timeout", "health_check_interval", "connection_class",
+)  # fmt: skip
+_RENEWS_CREDENTIALS: Final = getattr(redis_py.credentials, "StreamingCredentialProvider", ())
+
 _MEANINGLESS_ON_A_SOCKET: Final = ("socket_keepalive", "socket_keepalive_options")
 
 
@@ -45,6 +51,7 @@ class Address:
             needed.
         repeats: Whether its clients send again by themselves what a lost connection has left
             unknown.
+        needs_driver: Whether redis-py is to do more than to connect.
 
     Raises:
         TypeError: If *url* is no str, or an option is not one of redis-py's.
@@ -73,6 +80,11 @@ class Address:
         self._startup_nodes = [_host_and_port(host) for host in hosts]
         self.max_connections = _checked_limit(self._options.pop("max_connections", None))
         self.repeats = "retry" in self._options or (self.is_cluster and _COUNTS_TRIES)
+        self.needs_driver = (
+            self.is_cluster
+            or any(self._options.get(name) for name in _DONE_BY_THE_DRIVER)
+            or isinstance(self._options.get("credential_provider"), _RENEWS_CREDENTIALS)
+        )
         try:
             self.connect()  # does no I/O; tells what is wrong with the options
             return

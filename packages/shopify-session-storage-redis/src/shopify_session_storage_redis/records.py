@@ -4,6 +4,9 @@ import json
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+
+# As json.dumps(ensure_ascii=False) has it, without what is around it there.
+from json.encoder import encode_basestring
 from typing import Final, TypeAlias
 
 from shopify_session_storage import (
@@ -44,7 +47,7 @@ class Keys:
 
     def token(self, id: str) -> bytes:
         """Return a session's key as it stands in the list."""
-        return json.dumps(f"{self.prefix}{id}", ensure_ascii=False).encode()
+        return encode_basestring(f"{self.prefix}{id}").encode()
 
     def ids_in(self, names: Iterable[str]) -> list[str]:
         """Return the ids of those names in a list that are keys of sessions."""
@@ -77,7 +80,7 @@ def checked_prefix(prefix: str) -> str:
 
 def read(value: bytes | None, id: str) -> Session | None:
     """Read what is stored under a session's key. The list of a shop is no session."""
-    if value is None or _LIST.match(value):
+    if value is None or is_list(value):
         return None
     session = read_session_json(value, id)
     if session.id != id:
@@ -87,7 +90,7 @@ def read(value: bytes | None, id: str) -> Session | None:
 
 def is_list(value: bytes) -> bool:
     """Tell whether a text, or its beginning, is that of a shop's list."""
-    return bool(_LIST.match(value))
+    return value[:2] != b"[[" and bool(_LIST.match(value))
 
 
 def read_scanned(value: bytes | None, name: str) -> Session | None:
@@ -146,7 +149,7 @@ def sessions_in(listed: Iterable[Listed], prefix: str) -> list[Session]:
         # Keys of other applications may have got into the list.
         if value is None or name in sessions or not name.startswith(prefix):
             continue
-        if _LIST.match(value):
+        if is_list(value):
             continue
         id = name.removeprefix(prefix)
         session = read_session_json(value, id)

@@ -27,8 +27,10 @@ from shopify_session_storage import (
 
 from shopify_session_storage_redis.addresses import Address
 from shopify_session_storage_redis.apart import Apart
-from shopify_session_storage_redis.client import Client, Source, leads_to_cluster
+from shopify_session_storage_redis.client import Client
+from shopify_session_storage_redis.driver import DriverClient, Source, leads_to_cluster
 from shopify_session_storage_redis.errors import conflict_error, scrub, verdict_on, wording_of
+from shopify_session_storage_redis.exchange import Exchange
 from shopify_session_storage_redis.migrations import (
     RedisSessionStorageMigrator,
     check_migrator_options,
@@ -159,7 +161,10 @@ class RedisSessionStorage(BaseSessionStorage):
                 "the client that was passed in belongs to the parent process: "
                 "make it after the fork, or pass a URL"
             )
-        self._client = Client(self._source)
+        if isinstance(self._source, Address) and not self._source.needs_driver:
+            self._client = Exchange(self._source)
+        else:
+            self._client = DriverClient(self._source)
         self._way = (Together if self._together else Apart)(
             self._client, self._keys, self._expire_dead
         )

@@ -16,11 +16,8 @@ class Together(Way):
     """Changes a session and the list of its shop together, in a script."""
 
     async def values(self, keys: Sequence[bytes]) -> Sequence[bytes | None]:
-        if len(keys) > 1:
-            values: list[bytes | None] = await self._client.one(("MGET", *keys))
-            return values
-        answers = await self._client.each([("GET", key) for key in keys])
-        return [None if isinstance(answer, Exception) else answer for answer in answers]
+        values: list[bytes | None] = await self._client.one(("MGET", *keys))
+        return values
 
     async def lists(self, shops: Sequence[str]) -> Sequence[bytes | Exception | None]:
         gets = [("GET", self._keys.key(shop)) for shop in shops]

@@ -269,7 +269,7 @@ class Lane:
                 continue
             size += call.size
             before = len(keys)
-            count = before + sum(key not in keys for key in call.values)
+            count = before + len(call.values.keys() - keys)
             if calls and (count > self._items or size > self._size):
                 kept.append(call)
                 break

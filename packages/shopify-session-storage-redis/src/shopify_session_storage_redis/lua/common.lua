@@ -28,12 +28,17 @@ local function read(key)
   return kind_of(found), found
 end
 
+-- Tell whether what follows a session's shop cannot have another one, in any case or spelling.
+local function has_no_other_shop(rest)
+  return not string.find(rest, '\\', 1, true)
+    and not string.find(string.lower(rest), '"shop"', 1, true)
+end
+
 -- Return the shop of a session, nil if the text cannot be read.
 local function shop_of(text)
   -- As ours and the official adapter spell it: decoding it would take most of a script's time.
   local shop, rest = string.match(text, '^%[%["id","[^"\\]*"%],%["shop","([^"\\]*)"%](.*)')
-  if shop and not string.find(rest, '\\', 1, true)
-    and not string.find(string.lower(rest), '"shop"', 1, true) then
+  if shop and has_no_other_shop(rest) then
     return shop
   end
   local readable, entries = pcall(cjson.decode, text)
@@ -132,11 +137,14 @@ end
 
 local lists = {}
 
--- Return the list under a key as it will be, for add() and remove().
-local function list_at(list_key)
+-- Return the list under a key as it will be, for add() and remove(); its text may be known.
+local function list_at(list_key, text)
   local list = lists[list_key]
   if not list then
-    local kind, text = read(list_key)
+    local kind = text and kind_of(text)
+    if not text then
+      kind, text = read(list_key)
+    end
     list = {kind = kind, text = text or '[]', added = {}, new = {}, removed = {}}
     lists[list_key] = list
   end
