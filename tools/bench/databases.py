@@ -14,6 +14,12 @@ from servers.kv import TOKEN
 
 from bench.subjects import JAVASCRIPT, WITH_WAL, Subject, working
 
+# Tests leave it to the system when data reaches the disk.
+_DURABLE = {
+    "postgresql": ("fsync=on", "jit=on"),
+    "mysql": ("innodb-flush-log-at-trx-commit=1", "innodb-doublewrite=ON"),
+}
+
 # The official adapters have no index on the shop.
 _INDEXED_BY_OURS = ("sqlite", "postgresql", "mysql", "mongodb")
 
@@ -33,7 +39,10 @@ def databases(
         ExitStack() as stack,
     ):
         os.environ["CLOUDFLARE_API_TOKEN"] = TOKEN
-        url = "" if backend.server is None else stack.enter_context(backend.server.run())
+        url = ""
+        if backend.server is not None:
+            settings = _DURABLE.get(backend.name, ())
+            url = stack.enter_context(backend.server.run(*settings))
 
         def opened() -> Space:
             space: Any = backend.space(url, Path(directory))

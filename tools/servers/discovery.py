@@ -48,7 +48,8 @@ class Server:
         variable: The environment variable that may hold the URL of a running server, on which
             the tests may create and drop what they like.
         container: Runs one in Docker and gives its URL.
-        local: Runs one from local binaries, in an empty directory, and gives its URL.
+        local: Runs one from local binaries, in an empty directory, and gives its URL; further
+            arguments are settings of the server, where it has any.
         programs: The binaries that *local* runs.
         debian_packages: What to install for them; none if Debian's own are no use.
     """
@@ -56,13 +57,16 @@ class Server:
     name: str
     variable: str
     container: Callable[[], AbstractContextManager[str]]
-    local: Callable[[Path], AbstractContextManager[str]]
+    local: Callable[..., AbstractContextManager[str]]
     programs: tuple[str, ...]
     debian_packages: tuple[str, ...]
 
     @contextmanager
-    def run(self) -> Iterator[str]:
+    def run(self, *settings: str) -> Iterator[str]:
         """Give the URL of a server for as long as the context lasts.
+
+        Args:
+            settings: For a server that is started from local binaries.
 
         Raises:
             NoServerError: If there is none and none can be started.
@@ -83,7 +87,7 @@ class Server:
                 ) from None
             with tempfile.TemporaryDirectory(prefix=f"{self.name}-") as directory:
                 Path(directory).chmod(0o755)
-                with self.local(Path(directory)) as url:
+                with self.local(Path(directory), *settings) as url:
                     yield url
 
 
