@@ -1,5 +1,9 @@
 """Ids and shops with any characters, compared exactly."""
 
+from dataclasses import replace
+from enum import Enum
+from typing import Any
+
 from shopify_session_storage.testing.assertions import same
 from shopify_session_storage.testing.case import case
 from shopify_session_storage.testing.sessions import offline_session, unique
@@ -73,3 +77,18 @@ async def shops_are_compared_exactly(subject: Subject) -> None:
     await subject.stores(*sessions)
     for session in sessions:
         await subject.finds(session.shop, [session])
+
+
+@case()
+async def members_of_enumerations_are_their_text(subject: Subject) -> None:
+    """A text that is a member of an enumeration, as any subclass of str, is taken as its text."""
+    plain = offline_session(subject.shop())
+    names = ("id", "shop", "state", "scope", "access_token", "refresh_token")
+    members: Any = Enum("members", {name: getattr(plain, name) for name in names}, type=str)
+    await subject.stores(replace(plain, **{name: members[name] for name in names}))
+    await subject.loads(plain)
+    loaded = await subject.storage.load_session(members.id)
+    same(loaded and loaded.id, plain.id, "the id of what was loaded by a member")
+    await subject.finds(members.shop, [plain])
+    same(await subject.storage.delete_session(members.id), True, "delete_session()")
+    same(await subject.storage.load_session(plain.id), None, "a deleted session")
