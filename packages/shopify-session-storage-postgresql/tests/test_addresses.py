@@ -200,3 +200,12 @@ async def test_failure_to_connect_shows_no_password():
     with pytest.raises(TypeError) as wrong_option:
         PostgreSQLSessionStorage.with_credentials("h", "db", "user", SECRET, nonsense=1)
     assert SECRET not in shown(wrong_option.value)
+
+
+@pytest.mark.asyncio
+async def test_the_file_of_a_service_may_be_named(postgresql_url, tmp_path):
+    file = tmp_path / "services"
+    file.write_text("[shop]\napplication_name=of the service\n")
+    url = with_query(postgresql_url, urlencode({"servicefile": str(file), "service": "shop"}))
+    async with PostgreSQLSessionStorage(url, on_error="raise") as storage:
+        assert await storage.find_sessions_by_shop("alpha.myshopify.com") == []

@@ -164,6 +164,8 @@ def _read_parameters(parameters: UrlParameters) -> tuple[dict[str, str], dict[st
         options["timeout"] = seconds or None  # 0 means no limit to libpq and to Prisma
     if (size := parameters.number("connection_limit")) is not None:
         options["max_size"] = max(1, size)
+    if file := parameters.text("servicefile"):  # which asyncpg does not read from a URL
+        options["servicefile"] = file
     cache = parameters.number("statement_cache_size", "prepared_statement_cache_size")
     if cache is not None:
         options["statement_cache_size"] = cache
