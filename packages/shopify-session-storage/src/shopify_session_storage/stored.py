@@ -72,8 +72,8 @@ def plain_session(session: Session) -> Session:
 def stored_session(session: Session) -> Session:
     """Return what is kept of *session*, as a copy that shares nothing with it.
 
-    Text is plain str. Dates are in UTC and in whole milliseconds. The user's data is kept for online sessions only,
-    and those always have some.
+    Text is plain str. Dates are in UTC and in whole milliseconds. The user's data is kept for
+    online sessions only, and those always have some.
     """
     copy = plain_session(session)
     if copy.expires is not None:
@@ -88,7 +88,9 @@ def stored_session(session: Session) -> Session:
 
 
 def _in_utc(date: datetime) -> datetime:
-    if type(date) is datetime and date.tzinfo is UTC and date.microsecond % 1000 == 0:  # as it comes from a storage
+    if (
+        type(date) is datetime and date.tzinfo is UTC and date.microsecond % 1000 == 0
+    ):  # as it comes from a storage
         return date
     # The sum is a datetime also where the date is of a subclass.
     return EPOCH + (date - EPOCH) // _MILLISECOND * _MILLISECOND
