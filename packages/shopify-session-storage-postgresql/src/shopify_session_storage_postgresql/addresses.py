@@ -1,5 +1,6 @@
 """Addresses: what a URL says, checked by the constructor, so that a wrong one fails at once."""
 
+import inspect
 import re
 import ssl
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 
+import asyncpg
 from shopify_session_storage import UrlParameters, normal_scheme
 
 _FORM: Final = "a PostgreSQL URL is postgresql://user:password@host:port/database"
@@ -115,6 +117,28 @@ def read_address(url: str) -> Address:
         layout=layout,
         pool_options=options,
     )
+
+
+def checked_options(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options of a pool, all of which asyncpg knows.
+
+    Raises:
+        TypeError: If they are no mapping.
+        ValueError: If one is unknown. The message shows no value.
+    """
+    if not isinstance(options, Mapping):
+        raise TypeError(f"pool_options must be a mapping, not {type(options).__name__}")
+    known = {
+        name
+        for function in (asyncpg.create_pool, asyncpg.connect)
+        for name in inspect.signature(function).parameters
+    } - {"dsn", "connect_kwargs"}
+    unknown = sorted(map(str, options.keys() - known))
+    if unknown:
+        raise ValueError(
+            f"unknown pool option {unknown[0]!r}; known are: {', '.join(sorted(known))}"
+        )
+    return options
 
 
 def combined(*options: Mapping[str, Any]) -> dict[str, Any]:
