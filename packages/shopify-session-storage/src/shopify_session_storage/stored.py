@@ -88,9 +88,8 @@ def stored_session(session: Session) -> Session:
 
 
 def _in_utc(date: datetime) -> datetime:
-    if (
-        type(date) is datetime and date.tzinfo is UTC and date.microsecond % 1000 == 0
-    ):  # as it comes from a storage
+    # As it comes from a storage.
+    if type(date) is datetime and date.tzinfo is UTC and date.microsecond % 1000 == 0:
         return date
     # The sum is a datetime also where the date is of a subclass.
     return EPOCH + (date - EPOCH) // _MILLISECOND * _MILLISECOND
