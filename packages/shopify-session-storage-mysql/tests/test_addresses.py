@@ -64,6 +64,7 @@ def test_unusable_names_are_refused(name):
     ("options", "error"),
     [
         ({"connection_pool_limit": 0}, ValueError),
+        ({"pool_options": 5}, TypeError),
         ({"connection_pool_limit": "10"}, TypeError),
         ({"connection_pool_limit": True}, TypeError),
         ({"pool_options": {"autocommit": False}}, ValueError),

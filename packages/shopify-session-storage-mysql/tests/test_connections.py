@@ -202,6 +202,14 @@ def test_storage_follows_to_a_new_event_loop_without_disconnect(mysql_url):
     follow_to_a_new_loop(MySQLSessionStorage(mysql_url, on_error="raise"))
 
 
+def test_storage_follows_from_an_event_loop_of_uvloop(mysql_url, monkeypatch):
+    def refuse(self, how):  # as uvloop's sockets do
+        raise TypeError("transport sockets do not support shutdown() method")
+
+    monkeypatch.setattr(asyncio.trsock.TransportSocket, "shutdown", refuse)
+    follow_to_a_new_loop(MySQLSessionStorage(mysql_url, on_error="raise"))
+
+
 @pytest.mark.asyncio
 async def test_unix_socket_is_used_without_tls():
     with mysql_with() as url:

@@ -200,3 +200,26 @@ async def test_failure_to_connect_shows_no_password():
     with pytest.raises(TypeError) as wrong_option:
         PostgreSQLSessionStorage.with_credentials("h", "db", "user", SECRET, nonsense=1)
     assert SECRET not in shown(wrong_option.value)
+
+
+@pytest.mark.asyncio
+async def test_the_file_of_a_service_may_be_named(postgresql_url, tmp_path):
+    file = tmp_path / "services"
+    file.write_text("[shop]\napplication_name=of the service\n")
+    url = with_query(postgresql_url, urlencode({"servicefile": str(file), "service": "shop"}))
+    async with PostgreSQLSessionStorage(url, on_error="raise") as storage:
+        assert await storage.find_sessions_by_shop("alpha.myshopify.com") == []
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"pool_options": 5}, TypeError),
+        ({"pool_options": {"max_sise": 5}}, ValueError),
+        ({"migrator_options": 5}, TypeError),
+        ({"rewrite_large_tables": "no"}, TypeError),
+    ],
+)
+def test_options_that_cannot_be_are_refused_at_once(options, error):
+    with pytest.raises(error, match=next(iter(options)).split("_")[0]):
+        PostgreSQLSessionStorage("postgresql://host/database", **options)

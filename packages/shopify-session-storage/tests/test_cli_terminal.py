@@ -1,6 +1,7 @@
 """The command as a process: on terminals of any width, in pipes, and in the process list."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -112,6 +113,14 @@ def test_a_reader_that_leaves_ends_it_in_silence(tmp_path):
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(30) == 141
+
+
+@pytest.mark.parametrize("stream", [1, 2])
+def test_a_closed_output_is_no_bug(path, stream):
+    command = shlex.join([*COMMAND, "list", url_of(path)])
+    done = subprocess.run(["sh", "-c", f"exec {command} {stream}>&-"], capture_output=True)
+    assert done.returncode == 0
+    assert not done.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a disk that is full")

@@ -315,6 +315,7 @@ def test_every_token_comes_back(token):
     [
         ({}, None, ValueError, "at least one key"),
         ({"a": b"short"}, None, ValueError, "'a' has 5 bytes; 32 are needed"),
+        ([("a", OLD)], None, TypeError, "a mapping of bytes by id, not list"),
         ({"a": "x" * 32}, None, TypeError, "'a' must be bytes, not str"),
         ({"a b": OLD}, None, ValueError, "1 to 16 letters"),
         ({"": OLD}, None, ValueError, "1 to 16 letters"),
@@ -366,6 +367,8 @@ def test_no_repr_shows_a_key():
 def test_wrong_arguments_are_refused():
     with pytest.raises(TypeError, match="must be a SessionStorage"):
         EncryptedSessionStorage("sqlite://", BOTH_OLD_SEALS)
+    with pytest.raises(TypeError, match="must be a Keyring or a Cipher, not NoneType"):
+        EncryptedSessionStorage(MemorySessionStorage(), None)
     with pytest.raises(ValueError, match="plaintext must be"):
         EncryptedSessionStorage(MemorySessionStorage(), BOTH_OLD_SEALS, plaintext="maybe")
 
@@ -386,3 +389,20 @@ async def test_a_failure_of_the_storage_within_is_raised_by_comparisons(tmp_path
         with pytest.raises(SessionStorageError):
             await call()
     await storage.disconnect()
+
+
+def test_what_could_not_be_told_from_a_token_is_not_stored():
+    class Unmarked:
+        async def seal(self, text, context):
+            return text[::-1]
+
+        async def open(self, sealed, context):
+            return sealed[::-1]
+
+    async def store():
+        storage = MemorySessionStorage()
+        with pytest.raises(ValueError, match="must begin with enc1"):
+            await EncryptedSessionStorage(storage, Unmarked()).store_session(session())
+        assert await storage.load_session(session().id) is None
+
+    asyncio.run(store())

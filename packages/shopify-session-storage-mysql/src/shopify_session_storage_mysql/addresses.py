@@ -195,6 +195,8 @@ def checked_options(options: Mapping[str, Any], tls: Tls | None) -> dict[str, An
         TypeError: If one is of another type.
         ValueError: If one is unknown, or contradicts the URL.
     """
+    if not isinstance(options, Mapping):
+        raise TypeError(f"pool_options must be a mapping, not {type(options).__name__}")
     unknown = sorted(options.keys() - _POOL_OPTIONS)
     if unknown:
         raise ValueError(

@@ -214,7 +214,8 @@ class OwnPool:
         """Let go of all connections, on an event loop that has ended."""
         for _, connection in self._idle:
             writer, connection._writer = connection._writer, None  # closing it needs the loop
-            with suppress(OSError):  # the server's side may be gone
+            # The server's side may be gone; uvloop ends its sockets with the loop, and lets nobody.
+            with suppress(OSError, TypeError):
                 writer.transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         self._idle.clear()
 

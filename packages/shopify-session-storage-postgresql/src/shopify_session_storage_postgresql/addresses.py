@@ -1,5 +1,6 @@
 """Addresses: what a URL says, checked by the constructor, so that a wrong one fails at once."""
 
+import inspect
 import re
 import ssl
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import unquote, urlencode, urlsplit, urlunsplit
 
+import asyncpg
 from shopify_session_storage import UrlParameters, normal_scheme
 
 _FORM: Final = "a PostgreSQL URL is postgresql://user:password@host:port/database"
@@ -117,6 +119,28 @@ def read_address(url: str) -> Address:
     )
 
 
+def checked_options(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the options of a pool, all of which asyncpg knows.
+
+    Raises:
+        TypeError: If they are no mapping.
+        ValueError: If one is unknown. The message shows no value.
+    """
+    if not isinstance(options, Mapping):
+        raise TypeError(f"pool_options must be a mapping, not {type(options).__name__}")
+    known = {
+        name
+        for function in (asyncpg.create_pool, asyncpg.connect)
+        for name in inspect.signature(function).parameters
+    } - {"dsn", "connect_kwargs"}
+    unknown = sorted(map(str, options.keys() - known))
+    if unknown:
+        raise ValueError(
+            f"unknown pool option {unknown[0]!r}; known are: {', '.join(sorted(known))}"
+        )
+    return options
+
+
 def combined(*options: Mapping[str, Any]) -> dict[str, Any]:
     """Return options of a pool; later ones count, and settings of the server add up."""
     result = {name: value for one in options for name, value in one.items()}
@@ -164,6 +188,8 @@ def _read_parameters(parameters: UrlParameters) -> tuple[dict[str, str], dict[st
         options["timeout"] = seconds or None  # 0 means no limit to libpq and to Prisma
     if (size := parameters.number("connection_limit")) is not None:
         options["max_size"] = max(1, size)
+    if file := parameters.text("servicefile"):  # which asyncpg does not read from a URL
+        options["servicefile"] = file
     cache = parameters.number("statement_cache_size", "prepared_statement_cache_size")
     if cache is not None:
         options["statement_cache_size"] = cache

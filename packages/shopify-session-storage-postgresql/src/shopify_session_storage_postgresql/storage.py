@@ -18,7 +18,11 @@ from shopify_session_storage import (
     url_with_credentials,
 )
 
-from shopify_session_storage_postgresql.addresses import combined, read_address
+from shopify_session_storage_postgresql.addresses import (
+    checked_options,
+    combined,
+    read_address,
+)
 from shopify_session_storage_postgresql.connections import POOL_OPTIONS
 from shopify_session_storage_postgresql.errors import (
     DRIVER_ERRORS,
@@ -125,12 +129,17 @@ class PostgreSQLSessionStorage(PostgreSQLMigrations):
         else:
             address = read_address(url)
             self._dsn, self._where = address.dsn, address.where
-            self._pool_options = combined(POOL_OPTIONS, address.pool_options, pool_options or {})
+            given = checked_options(pool_options or {})
+            self._pool_options = combined(POOL_OPTIONS, address.pool_options, given)
             schema = schema if schema is not None else address.schema
             layout = cast("LayoutName", address.layout or layout) if layout == "shopify" else layout
         self._given_schema = schema
+        if type(rewrite_large_tables) is not bool:
+            raise TypeError("rewrite_large_tables must be a bool")
         self._rewrite_large_tables = rewrite_large_tables
         options = migrator_options or RdbmsSessionStorageMigratorOptions()
+        if not isinstance(options, RdbmsSessionStorageMigratorOptions):
+            raise TypeError("migrator_options must be RdbmsSessionStorageMigratorOptions")
         super().__init__(
             session_table_name=session_table_name,
             layout=layout,

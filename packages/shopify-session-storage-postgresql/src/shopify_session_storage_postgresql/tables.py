@@ -137,8 +137,8 @@ class PostgreSQLTables(PostgreSQLForeignTables):
 
     async def _look_at_indexes(self, connection: SqlConnection, steps: Steps) -> None:
         index = self.dialect.qualified(self._schema, self._derived_name("shop_index"))
-        on = f'{{}} ON {self._quoted} ("shop")'
-        named = on.format(f"IF NOT EXISTS {self._shop_index()}")
+        on = f' ON {self._quoted} ("shop")'
+        named = f"IF NOT EXISTS {self._shop_index()}{on}"
         found = await connection.fetch(_LOOK, (self._quoted, index))
         if not found:  # a table that is about to be created, or to be renamed
             steps.index.append(f"CREATE INDEX {named}")
@@ -148,7 +148,7 @@ class PostgreSQLTables(PostgreSQLForeignTables):
             steps.key.append(f'ALTER TABLE {self._quoted} ADD PRIMARY KEY ("id")')
         if not has_index:
             # Where something else has the name, the server makes one up.
-            named = on.format("") if is_taken else named
+            named = on if is_taken else named
             dropped = [f"DROP INDEX {name}" for name in broken]
             steps.index += [*dropped, f"CREATE INDEX {named}"]
             steps.online += [*dropped, f"CREATE INDEX CONCURRENTLY {named}"]

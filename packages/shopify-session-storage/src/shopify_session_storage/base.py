@@ -21,10 +21,11 @@ from shopify_session_storage.hooks import AdapterHooks
 from shopify_session_storage.lifecycle import Lifecycle
 from shopify_session_storage.pacing import STEP, Pace
 from shopify_session_storage.pages import SessionPage, check_scan
+from shopify_session_storage.plain import plain_text
 from shopify_session_storage.policy import ErrorPolicy
 from shopify_session_storage.retention import PurgeReport
 from shopify_session_storage.session import Session
-from shopify_session_storage.stored import copy_session, stored_session
+from shopify_session_storage.stored import plain_session, stored_session
 
 #: How long a call may take unless ``timeout=`` says otherwise.
 DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
@@ -150,6 +151,7 @@ class BaseSessionStorage(ErrorPolicy):
 
     async def load_session(self, id: str) -> Session | None:
         check_session_id(id)
+        id = plain_text(id)
         with watching(self.backend, "load") as watch:
             try:
                 lanes = await self._lifecycle.opened()
@@ -166,6 +168,7 @@ class BaseSessionStorage(ErrorPolicy):
 
     async def delete_session(self, id: str) -> bool:
         check_session_id(id)
+        id = plain_text(id)
         return await self._delete_checked([id], f"delete session {id!r}")
 
     async def delete_sessions(self, ids: Iterable[str]) -> bool:
@@ -186,6 +189,7 @@ class BaseSessionStorage(ErrorPolicy):
 
     async def find_sessions_by_shop(self, shop: str) -> list[Session]:
         check_shop(shop)
+        shop = plain_text(shop)
         with watching(self.backend, "find") as watch:
             try:
                 lanes = await self._lifecycle.opened()
@@ -203,7 +207,7 @@ class BaseSessionStorage(ErrorPolicy):
     async def compare_and_store(self, session: Session, expected: Session | None) -> bool:
         size = check_comparison(session, expected)
         session = stored_session(session)
-        expected = None if expected is None else copy_session(expected)
+        expected = None if expected is None else plain_session(expected)
         doing = f"compare and store session {session.id!r}"
         with self._raising("compare_and_store", doing) as watch:
             lanes = await self._lifecycle.opened()
@@ -218,7 +222,7 @@ class BaseSessionStorage(ErrorPolicy):
 
     async def compare_and_delete(self, expected: Session) -> bool:
         size = check_expected(expected)
-        expected = copy_session(expected)
+        expected = plain_session(expected)
         doing = f"compare and delete session {expected.id!r}"
         with self._raising("compare_and_delete", doing) as watch:
             lanes = await self._lifecycle.opened()
@@ -276,6 +280,7 @@ class BaseSessionStorage(ErrorPolicy):
 
     async def acquire_lease(self, name: str, holder: str, ttl: timedelta) -> bool:
         milliseconds = check_lease(name, holder, ttl)
+        name, holder = plain_text(name), plain_text(holder)
         with self._raising("acquire_lease", f"acquire lease {name!r}") as watch:
             lanes = await self._lifecycle.opened()
             values = {name: (holder, milliseconds)}
@@ -287,6 +292,7 @@ class BaseSessionStorage(ErrorPolicy):
 
     async def release_lease(self, name: str, holder: str) -> None:
         check_lease(name, holder)
+        name, holder = plain_text(name), plain_text(holder)
         with self._raising("release_lease", f"release lease {name!r}") as watch:
             lanes = await self._lifecycle.opened()
             await lanes.leasing.call(self._releases, {name: holder}, watch=watch)

@@ -11,6 +11,7 @@ from typing import Final
 
 from shopify_session_storage.errors import InvalidSessionError
 from shopify_session_storage.javascript import EPOCH
+from shopify_session_storage.plain import plain_text
 from shopify_session_storage.session import (
     AssociatedUser,
     OnlineAccessInfo,
@@ -74,7 +75,7 @@ def check_session_ids(ids: Iterable[str]) -> list[str]:
     unique = list(dict.fromkeys(ids))
     for id in unique:
         check_session_id(id)
-    return unique
+    return list(map(plain_text, unique))
 
 
 def check_shop(shop: str) -> None:

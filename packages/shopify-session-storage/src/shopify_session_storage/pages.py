@@ -34,10 +34,13 @@ def check_scan(after: str | None, batch: int) -> None:
 
     Raises:
         TypeError: If *after* is neither a str nor None, or *batch* not an int.
-        ValueError: If *batch* is not from 1 to 10,000.
+        ValueError: If *batch* is not from 1 to 10,000, or *after* cannot be any storage's.
     """
     if after is not None and not isinstance(after, str):
         raise TypeError(f"after must be a str or None, not {type(after).__name__}")
+    # A NUL or a lone surrogate, which drivers refuse each in its own way.
+    if after is not None and ("\0" in after or any("\ud800" <= one <= "\udfff" for one in after)):
+        raise ValueError("after is of another kind of storage")
     if type(batch) is not int:
         raise TypeError(f"batch must be an int, not {type(batch).__name__}")
     if not 1 <= batch <= MAX_BATCH:

@@ -1,19 +1,21 @@
 """Between a session and what is stored of it."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from operator import itemgetter
 from typing import Any, Final, TypeVar
 
 from shopify_session_storage.errors import CorruptSessionError, InvalidSessionError
 from shopify_session_storage.javascript import (
+    EPOCH,
     js_date,
     js_flag,
     js_is_online,
     js_string,
     js_user_id,
 )
+from shopify_session_storage.plain import make_texts_plain
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
 
 _Stored = TypeVar("_Stored")
@@ -27,6 +29,7 @@ COLUMNS: Final = (
 )  # fmt: skip
 """The keys of the property array in its order, which are the columns in SQL, too."""
 
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _KEYS: Final = frozenset(COLUMNS)
 _KEPT_EXACTLY: Final = (
     "id",
@@ -56,13 +59,24 @@ def _copy(instance: _Instance) -> _Instance:
     return copy
 
 
+def plain_session(session: Session) -> Session:
+    """Return a copy of *session* that shares nothing with it, and has no text but plain str."""
+    copy = copy_session(session)
+    make_texts_plain(copy.__dict__)
+    info = copy.online_access_info
+    if info is not None:
+        make_texts_plain(info.__dict__)
+        make_texts_plain(info.associated_user.__dict__)
+    return copy
+
+
 def stored_session(session: Session) -> Session:
     """Return what is kept of *session*, as a copy that shares nothing with it.
 
-    Dates are in UTC and in whole milliseconds. The user's data is kept for online sessions only,
-    and those always have some.
+    Text is plain str. Dates are in UTC and in whole milliseconds. The user's data is kept for
+    online sessions only, and those always have some.
     """
-    copy = copy_session(session)
+    copy = plain_session(session)
     if copy.expires is not None:
         copy.expires = _in_utc(copy.expires)
     if copy.refresh_token_expires is not None:
@@ -75,9 +89,11 @@ def stored_session(session: Session) -> Session:
 
 
 def _in_utc(date: datetime) -> datetime:
-    if date.tzinfo is UTC and date.microsecond % 1000 == 0:  # as it comes from a storage
+    # As it comes from a storage.
+    if type(date) is datetime and date.tzinfo is UTC and date.microsecond % 1000 == 0:
         return date
-    return date.astimezone(UTC).replace(microsecond=date.microsecond // 1000 * 1000)
+    # The sum is a datetime also where the date is of a subclass.
+    return EPOCH + (date - EPOCH) // _MILLISECOND * _MILLISECOND
 
 
 def has_same_tokens(stored: Session | None, expected: Session | None) -> bool:

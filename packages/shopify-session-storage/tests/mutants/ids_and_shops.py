@@ -79,3 +79,9 @@ class FindsWithLike(DictStorage):
 class FindsWithGlob(DictStorage):
     def belongs(self, row, shop):
         return row.shop == shop or fnmatchcase(row.shop, shop)
+
+
+@breaks("members_of_enumerations_are_their_text")
+class FormatsIds(DictStorage):
+    def key(self, id):
+        return f"{id}"

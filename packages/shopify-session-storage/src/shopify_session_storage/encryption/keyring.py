@@ -30,7 +30,7 @@ class Keyring:
         primary: The id of the key that seals; None for the first one.
 
     Raises:
-        TypeError: If a key is not bytes.
+        TypeError: If *keys* is no mapping, or a key is not bytes.
         ValueError: If there is no key, an id is not usable, a key has another length, or *primary*
             is none of them.
         ImportError: If cryptography is not installed.
@@ -39,6 +39,8 @@ class Keyring:
     @hides_arguments
     def __init__(self, keys: Mapping[str, bytes], primary: str | None = None) -> None:
         aead = _aead()
+        if not isinstance(keys, Mapping):
+            raise TypeError(f"keys must be a mapping of bytes by id, not {type(keys).__name__}")
         if not keys:
             raise ValueError("a keyring needs at least one key")
         self._ciphers: dict[str, Any] = {}

@@ -24,6 +24,7 @@ async def sealed(cipher: Cipher, session: Session) -> Session:
 
     Raises:
         InvalidSessionError: If a token is sealed already.
+        ValueError: If the cipher makes something that could not be told from a token.
     """
     copy = copy_session(session)
     for name, field in _FIELDS.items():
@@ -31,7 +32,10 @@ async def sealed(cipher: Cipher, session: Session) -> Session:
         if token:
             if token.startswith(PREFIX):
                 raise InvalidSessionError(f"{name} is encrypted already")
-            setattr(copy, name, await cipher.seal(token, _context(session, field)))
+            text = await cipher.seal(token, _context(session, field))
+            if not text.startswith(PREFIX):  # it would be read as a token
+                raise ValueError(f"what the cipher's seal() returns must begin with {PREFIX}")
+            setattr(copy, name, text)
     return copy
 
 

@@ -38,7 +38,7 @@ class EncryptedSessionStorage(WrappedSessionStorage):
             they are stored again, or to ``"refuse"`` them.
 
     Raises:
-        TypeError: If *storage* is not a SessionStorage.
+        TypeError: If *storage* is not a SessionStorage, or *cipher* not a Cipher.
         ValueError: If *plaintext* is something else.
         DecryptionError: From every method that reads, whatever ``on_error`` says, if a token cannot
             be opened.
@@ -48,6 +48,10 @@ class EncryptedSessionStorage(WrappedSessionStorage):
         self, storage: SessionStorage, cipher: Cipher, *, plaintext: Plaintext = "accept"
     ) -> None:
         super().__init__(storage)
+        if not callable(getattr(cipher, "seal", None)) or not callable(
+            getattr(cipher, "open", None)
+        ):
+            raise TypeError(f"cipher must be a Keyring or a Cipher, not {type(cipher).__name__}")
         if plaintext not in ("accept", "refuse"):
             raise ValueError(f'plaintext must be "accept" or "refuse", not {plaintext!r}')
         self.cipher = cipher

@@ -1,5 +1,7 @@
 """Ids and shops with any characters, compared exactly."""
 
+from dataclasses import replace
+
 from shopify_session_storage.testing.assertions import same
 from shopify_session_storage.testing.case import case
 from shopify_session_storage.testing.sessions import offline_session, unique
@@ -73,3 +75,32 @@ async def shops_are_compared_exactly(subject: Subject) -> None:
     await subject.stores(*sessions)
     for session in sessions:
         await subject.finds(session.shop, [session])
+
+
+class _Member(str):
+    """Text that shows itself as something else, as members of enumerations do."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return "member"
+
+    def __format__(self, format_spec: str) -> str:
+        return "member"
+
+
+@case()
+async def members_of_enumerations_are_their_text(subject: Subject) -> None:
+    """A text that is a member of an enumeration, as any subclass of str, is taken as its text."""
+    plain = offline_session(subject.shop(), access_token="shpat_1", refresh_token="shprt_1")
+    id, shop = _Member(plain.id), _Member(plain.shop)
+    access, refresh = _Member("shpat_1"), _Member("shprt_1")
+    await subject.stores(
+        replace(plain, id=id, shop=shop, access_token=access, refresh_token=refresh)
+    )
+    await subject.loads(plain)
+    loaded = await subject.storage.load_session(id)
+    same(loaded and loaded.id, plain.id, "the id of what was loaded by a member")
+    await subject.finds(shop, [plain])
+    same(await subject.storage.delete_session(id), True, "delete_session()")
+    same(await subject.storage.load_session(plain.id), None, "a deleted session")

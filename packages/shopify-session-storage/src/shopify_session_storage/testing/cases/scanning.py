@@ -121,12 +121,13 @@ async def scanned_sessions_are_the_callers_own(subject: Subject) -> None:
 
 @case("scanning")
 async def scan_checks_its_arguments(subject: Subject) -> None:
-    """A batch or a place of the wrong type raises TypeError, a batch out of range ValueError."""
+    """A batch or a place of the wrong type raises TypeError, one that cannot be ValueError."""
     storage: Any = subject.storage
     wrong: list[tuple[type[Exception], dict[str, Any]]] = [
         *((TypeError, {"batch": batch}) for batch in (None, "5", 1.5, True)),
         *((TypeError, {"after": after}) for after in (1, b"id")),
         *((ValueError, {"batch": batch}) for batch in (0, -1, 10_001)),
+        *((ValueError, {"after": after}) for after in ("a\0", "\ud800")),
     ]
     for expected, arguments in wrong:
 
