@@ -156,8 +156,8 @@ def _alone(lock: Path) -> Iterator[None]:
         yield
 
 
-def run_to_end(*command: str, directory: Path) -> None:
-    """Run a command of a build.
+def run_to_end(*command: str, directory: Path, **variables: str) -> None:
+    """Run a command of a build, with further variables in its environment.
 
     Raises:
         subprocess.CalledProcessError: If it fails; it has the output.
@@ -165,6 +165,7 @@ def run_to_end(*command: str, directory: Path) -> None:
     subprocess.run(
         command,
         cwd=directory,
+        env={**os.environ, **variables},
         check=True,
         text=True,
         stdout=subprocess.PIPE,

@@ -64,7 +64,7 @@ async def test_each_shop_is_converted_once_or_reported(request, tmp_path, backen
                 "endpoint": fake.url,
                 "client_id": fake.client_id,
                 "client_secret": fake.client_secret,
-                "request_timeout": 1.0,
+                "request_timeout": 3.0,
                 "shops": [*shops, "no shop", ""],
                 "per_second": PER_SECOND,
             }

@@ -163,5 +163,5 @@ async def test_an_uninstall_is_answered_in_time_while_the_endpoint_stalls(
             assert json.loads(await exchanging.answer()) == "ReauthorizationRequired"
             assert await storage.find_sessions_by_shop("alpha.myshopify.com") == []
     taken.sort()
-    assert taken[int(len(taken) * 0.99)] < 2
+    assert taken[int(len(taken) * 0.99)] < 5  # Shopify waits so long for a webhook's answer
     print(f"{backend}: delete_shop p50 {taken[len(taken) // 2]:.4f} s, p99 {taken[-1]:.4f} s")

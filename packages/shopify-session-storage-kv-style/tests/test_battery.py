@@ -1,5 +1,7 @@
 """KVSessionStorage keeps every promise of the contract, on each kind of namespace."""
 
+from datetime import timedelta
+
 import pytest
 import pytest_asyncio
 from servers import kv
@@ -16,7 +18,8 @@ class TestCloudflare(SessionStorageBattery):
 
     @pytest.fixture
     def storage_factory(self, kv_url):
-        return lambda: open_session_storage(kv_url)
+        late = timedelta(seconds=60)  # a busy machine's
+        return lambda: open_session_storage(kv_url, timeout=late)
 
     @pytest_asyncio.fixture
     async def storage(self, storage_factory):

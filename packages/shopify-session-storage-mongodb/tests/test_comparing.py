@@ -13,6 +13,9 @@ from shopify_session_storage_mongodb import MongoDBSessionStorage
 
 from .conftest import on_each_server, through, with_options
 
+# Where a connection is cut while PyMongo makes it, it leaves the socket to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
+
 SESSION = offline_session("shop.myshopify.com")
 NEWER = replace(SESSION, access_token="newer")
 MINUTE = timedelta(minutes=1)
