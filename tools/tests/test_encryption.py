@@ -210,7 +210,7 @@ def test_one_writer_wins_each_comparison_during_a_rotation(backend, address, tim
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql", "redis"])
 def test_two_readers_live_through_a_rotation(backend, address, times):
     """Plain text at first; then one key, then another one, each in use before it seals."""
-    count = 100_000 if times >= MANY else 1000
+    count = 100_000 if times >= MANY else 500
     make = address(backend)
 
     async def run():

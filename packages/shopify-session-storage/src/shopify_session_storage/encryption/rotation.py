@@ -37,9 +37,9 @@ async def reencrypt(storage: EncryptedSessionStorage, *, batch: int = 500) -> Re
     """Seal every token that is stored in plain text, or with another key than the primary one.
 
     Walks through the storage and writes by comparison, so that readers and writers go on; in steps
-    of *batch* sessions, and never more than 100, with a rest after each. To
-    rotate a key: add the new one to every process, not as the primary; then make it the primary
-    one everywhere; then call this; then take the old one away. If it is interrupted, call it again.
+    of *batch* sessions, and never more than 100, with a rest after each. To rotate a key: add the
+    new one to every process, not as the primary; then make it the primary one everywhere; then
+    call this; then take the old one away. If it is interrupted, call it again.
 
     Raises:
         NotImplementedError: If the storage cannot be walked through.
