@@ -14,6 +14,7 @@ class Meddler:
         instead: What scripts are answered in place of the server's answers, first to last.
         lost: How many scripts are run whose answers then get lost with the connection.
         frozen: Whether nothing gets through.
+        silent: Through how many of the first connections nothing gets any more.
         connections: How many connections have been made.
         closed: How many of them the client has closed.
     """
@@ -24,6 +25,7 @@ class Meddler:
         self.instead: list[str] = []
         self.lost = 0
         self.frozen = False
+        self.silent = 0
         self.connections = self.closed = 0
         self._tasks = set()
 
@@ -48,11 +50,12 @@ class Meddler:
         task = asyncio.current_task()
         self._tasks.add(task)
         self.connections += 1
+        number = self.connections
         server_reader, server_writer = await asyncio.open_connection(*self.target)
 
         async def up():
             while data := await reader.read(1 << 20):
-                if self.frozen:
+                if self.frozen or number <= self.silent:
                     continue
                 if b"EVAL" in data and self.instead:
                     writer.write(f"-{self.instead.pop(0)}\r\n".encode())
@@ -69,7 +72,7 @@ class Meddler:
 
         async def down():
             while data := await server_reader.read(1 << 20):
-                if not self.frozen:
+                if not self.frozen and number > self.silent:
                     writer.write(data)
             writer.close()
 

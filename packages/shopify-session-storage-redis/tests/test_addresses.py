@@ -9,6 +9,8 @@ import pytest
 import redis as sync_redis
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import SSLConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from servers import redis as servers
 from servers.discovery import PASSWORD, USER
@@ -22,6 +24,22 @@ from shopify_session_storage_redis import RedisSessionStorage
 from shopify_session_storage_redis.addresses import Address
 
 SHOP = "alpha.myshopify.com"
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "needed"),
+    [("redis://host", {}, False),
+     ("rediss://user:p@host/1?client_name=a&protocol=3&socket_timeout=3", {}, False),
+     ("unix:///path", {"credential_provider": CredentialProvider()}, False),
+     ("redis://host?health_check_interval=0&retry_on_timeout=false", {}, False),
+     ("redis://host?health_check_interval=30", {}, True),
+     ("redis://host?retry_on_timeout=true", {}, True),
+     ("redis://host", {"retry": Retry(NoBackoff(), 3)}, True),
+     ("redis://host", {"retry_on_error": [ConnectionError]}, True),
+     ("redis+cluster://host", {}, True)],
+)  # fmt: skip
+def test_redis_py_sends_the_commands_where_it_has_more_to_do_than_to_connect(url, options, needed):
+    assert Address(url, options, 10).needs_driver is needed
 
 
 @pytest.mark.parametrize(

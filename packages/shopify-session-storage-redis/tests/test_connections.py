@@ -232,6 +232,20 @@ async def test_connections_that_are_left_are_closed_after_the_last_answer(
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.asyncio
+async def test_an_answer_that_nobody_asked_for_ends_the_connection(redis_url, prefix, meddler):
+    async with RedisSessionStorage(
+        meddler.url(redis_url), session_key_prefix=prefix, on_error="raise"
+    ) as storage:
+        session = offline_session(SHOP)
+        await storage.store_session(session)
+        before, meddler.instead = meddler.connections, ["OOM\r\n+OK"]
+        with pytest.raises(SessionStorageUnavailableError, match="OOM"):
+            await storage.store_session(session)
+        assert session.equals(await storage.load_session(session.id))
+        assert meddler.connections == before + 1
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # of redis-py 5
 def test_a_client_that_was_passed_in_serves_the_next_loop_too(redis_url, prefix):
     client = Redis.from_url(redis_url)

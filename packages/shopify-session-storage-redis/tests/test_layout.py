@@ -12,6 +12,7 @@ from shopify_session_storage import (
     Session,
     SessionStorageError,
     SessionStorageUnavailableError,
+    dump_session_json,
 )
 from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage.testing.strategies import sessions
@@ -141,6 +142,21 @@ async def test_any_list_is_changed_as_its_json_says(redis_url, raw, prefix, befo
         await storage.delete_sessions(ids)
         left = [one for one in names if one not in {f"{prefix}_{id}" for id in ids}]
         assert json.loads(await raw.get(f"{prefix}_s")) == left
+
+
+@pytest.mark.parametrize("later", ['["SHOP","b"]', '["\\u0073hop","b"]'])
+@pytest.mark.asyncio
+async def test_a_session_that_names_another_shop_later_is_taken_off_the_list_of_that(
+    storage, raw, prefix, later
+):
+    session = offline_session("a")
+    key = f"{prefix}_{session.id}"
+    await raw.set(key, f"{dump_session_json(session)[:-1]},{later}]")
+    for shop in ("a", "b"):
+        await raw.set(f"{prefix}_{shop}", json.dumps([key], ensure_ascii=False))
+    assert await storage.store_session(session) is True
+    assert json.loads(await raw.get(f"{prefix}_a")) == [key]
+    assert json.loads(await raw.get(f"{prefix}_b")) == []
 
 
 @pytest.mark.asyncio

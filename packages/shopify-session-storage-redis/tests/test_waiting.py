@@ -99,6 +99,18 @@ async def test_a_connection_that_has_fallen_silent_is_not_used_again(redis_url, 
         assert meddler.connections > before
 
 
+@pytest.mark.asyncio
+async def test_all_that_a_silent_connection_owes_comes_over_a_fresh_one(redis_url, prefix, meddler):
+    url = f"{meddler.url(redis_url)}?socket_timeout=1"
+    async with RedisSessionStorage(url, session_key_prefix=prefix, on_error="raise") as storage:
+        session = offline_session(SHOP)
+        await storage.store_session(session)
+        before = meddler.silent = meddler.connections
+        results = await asyncio.gather(*many_calls(storage))
+        assert all(result is not False for result in results)
+        assert meddler.connections > before
+
+
 def many_calls(storage: RedisSessionStorage) -> list:
     many = [online_session(SHOP, user) for user in range(40)]
     calls = [storage.store_session(session) for session in many]
