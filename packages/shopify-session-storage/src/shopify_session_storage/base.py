@@ -27,7 +27,6 @@ from shopify_session_storage.retention import PurgeReport
 from shopify_session_storage.session import Session
 from shopify_session_storage.stored import plain_session, stored_session
 
-#: How long a call may take unless ``timeout=`` says otherwise.
 DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
 """How long a call may take on every adapter, if nothing else is said."""
 

@@ -14,8 +14,8 @@ from typing import Literal, ParamSpec, TypeVar
 
 from shopify_session_storage.errors import SessionStorageError
 
-#: The value of ``on_error=``: whether failures of the backend are logged or raised.
 OnError = Literal["log", "raise"]
+"""The value of ``on_error=``: whether failures of the backend are logged or raised."""
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")

@@ -21,7 +21,6 @@ from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Se
 _Stored = TypeVar("_Stored")
 _Instance = TypeVar("_Instance", Session, OnlineAccessInfo, AssociatedUser)
 
-#: The columns of a session, in the order of ``session_from_values()``.
 COLUMNS: Final = (
     "id", "shop", "state", "isOnline", "scope", "expires", "accessToken", "refreshToken",
     "refreshTokenExpires", "userId", "firstName", "lastName", "email", "locale", "emailVerified",

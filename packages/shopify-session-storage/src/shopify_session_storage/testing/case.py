@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from shopify_session_storage.testing.subject import Subject
 
-#: What a case may need of a storage; ``lacks`` names what one has not.
 Need = Literal[
     "further",
     "failing",
@@ -18,6 +17,7 @@ Need = Literal[
     "leases",
     "scanning",
 ]
+"""What a case may need of a storage; ``lacks`` names what one has not."""
 
 
 @dataclass(frozen=True)

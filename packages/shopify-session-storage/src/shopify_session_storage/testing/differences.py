@@ -33,8 +33,8 @@ def _without_empty_token(session: Session) -> Session:
     return session if session.access_token else replace(session, access_token=None)
 
 
-#: The column of the access token is NOT NULL, as in the tables of Prisma and Drizzle.
 EMPTY_TOKEN_IS_NONE: Final = Difference("an empty access token is none", _without_empty_token)
+"""The column of the access token is NOT NULL, as in the tables of Prisma and Drizzle."""
 
 
 def unknown_is_false(*flags: str) -> Difference:
@@ -85,14 +85,13 @@ def _folded(text: str) -> str:
     return "".join(letters).casefold().rstrip(" ")
 
 
-#: The usual collations of MySQL and MariaDB.
 IDS_IGNORE_CASE: Final = Difference(
     "ids that differ in case, accents, emoji or spaces at the end are one", concerns=_is_alike
 )
+"""The usual collations of MySQL and MariaDB."""
 
 _END: Final = datetime(2038, 1, 19, 3, 14, 7, tzinfo=UTC)
 
-#: MySQL's ``TIMESTAMP``.
 DATES_END_IN_2038: Final = Difference(
     "dates end in 2038",
     concerns=lambda session, stored: any(
@@ -100,3 +99,4 @@ DATES_END_IN_2038: Final = Difference(
         for date in (session.expires, session.refresh_token_expires)
     ),
 )
+"""MySQL's ``TIMESTAMP``."""

@@ -8,11 +8,11 @@ from shopify_session_storage.errors import MigrationError
 from shopify_session_storage.sql.layouts.columns import Kind, LiveColumn
 from shopify_session_storage.sql.layouts.layout import PRISMA, Layout
 
-#: The databases for which there is advice.
 DatabaseName: TypeAlias = Literal["sqlite", "postgresql", "mysql"]
+"""The databases for which there is advice."""
 
-#: The columns without which no session with a refresh token is stored.
 REFRESH: Final = ("refreshToken", "refreshTokenExpires")
+"""The columns without which no session with a refresh token is stored."""
 
 _TEXTS: Final = ("id", "shop", "state", "scope", "accessToken", "refreshToken",
                  "firstName", "lastName", "email", "locale")  # fmt: skip

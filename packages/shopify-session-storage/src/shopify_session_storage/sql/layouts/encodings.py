@@ -138,16 +138,16 @@ class Encodings:
     )
 
 
-#: For drivers that have datetimes and booleans of their own, such as those of PostgreSQL.
 NATIVE: Final = Encodings()
+"""For drivers that have datetimes and booleans of their own, such as those of PostgreSQL."""
 
 _LOOSE_FLAGS: Final[Mapping[Kind, Encoder]] = {
     Kind.BOOLEAN: integer_flag,
     Kind.INTEGER: integer_flag,
 }
 
-#: For MySQL: dates as text, and flags as numbers.
 DIGITS: Final = Encodings(date={Kind.TIMESTAMP: digits_date}, flag=_LOOSE_FLAGS)
+"""For MySQL: dates as text, and flags as numbers."""
 
 
 def sqlite_encodings(suffix: str, *, integer_dates: bool) -> Encodings:

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-#: The value of ``layout=``: whose table it is.
 LayoutName: TypeAlias = Literal["shopify", "prisma", "drizzle"]
+"""The value of ``layout=``: whose table it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,19 +29,19 @@ class Layout:
     integer_dates: bool = False
 
 
-#: The table that Shopify's own adapters and ours create.
 SHOPIFY: Final = Layout(
     name="shopify", title="Shopify's own adapters", table="shopify_sessions", owned=True
 )
-#: The table of Shopify's Prisma adapter.
+"""The table that Shopify's own adapters and ours create."""
 PRISMA: Final = Layout(
     name="prisma", title="Prisma", table="Session", date_suffix="+00:00", integer_dates=True
 )
-#: The table of Shopify's Drizzle adapters.
+"""The table of Shopify's Prisma adapter."""
 DRIZZLE: Final = Layout(name="drizzle", title="Drizzle", table="session")
+"""The table of Shopify's Drizzle adapters."""
 
-#: All layouts, by name.
 LAYOUTS: Final = {layout.name: layout for layout in (SHOPIFY, PRISMA, DRIZZLE)}
+"""All layouts, by name."""
 
 
 def layout_named(name: str) -> Layout:

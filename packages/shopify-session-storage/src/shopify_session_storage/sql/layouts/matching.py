@@ -10,7 +10,6 @@ from shopify_session_storage.sql.layouts.encodings import Encoding, Encodings
 from shopify_session_storage.sql.layouts.layout import Layout
 from shopify_session_storage.stored import COLUMNS
 
-#: The columns without which a table is no table of sessions.
 REQUIRED: Final = ("id", "shop", "state", "isOnline", "scope", "expires", "accessToken")
 """The columns that such tables have had from the start, but for the user's id."""
 

@@ -47,7 +47,6 @@ _ROOMS = (
     outages,
 )
 
-#: All cases of the battery, in the order in which they run.
 CASES: list[Case] = [
     value for room in _ROOMS for value in vars(room).values() if isinstance(value, Case)
 ]
