@@ -6,11 +6,20 @@ call them first thing.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from shopify_session_storage.errors import InvalidSessionError
-from shopify_session_storage.javascript import EPOCH
+from shopify_session_storage.glance import size_if_usual
+from shopify_session_storage.limits import (
+    FIRST_DATE,
+    LAST_DATE,
+    MAX_KEY_BYTES,
+    MAX_KEY_CHARACTERS,
+    MAX_SAFE_INTEGER,
+    MAX_SESSION_BYTES,
+    RESERVED_IDS,
+)
 from shopify_session_storage.plain import plain_text
 from shopify_session_storage.session import (
     AssociatedUser,
@@ -19,24 +28,8 @@ from shopify_session_storage.session import (
     check_date,
 )
 
-MAX_KEY_CHARACTERS: Final = 255
-MAX_KEY_BYTES: Final = 500
-"""Of UTF-8. Cloudflare KV allows 512 bytes, of which ``shop:`` takes five."""
-
-MAX_SESSION_BYTES: Final = 300_000
-"""Of all text in UTF-8. DynamoDB allows 400 kB for a whole item."""
-
-MAX_SAFE_INTEGER: Final = 2**53 - 1
-"""The largest integer that JavaScript keeps exactly."""
-
-# Layouts in whole seconds read a smaller one as 0, which means "no date" to JavaScript.
-_FIRST_DATE: Final = EPOCH + timedelta(seconds=1)
-_LAST_DATE: Final = datetime.max.replace(microsecond=999_000, tzinfo=UTC)
-
-_RESERVED: Final = frozenset({"migrations", ".", ".."})
 _SESSION_TEXTS: Final = ("state", "scope", "access_token", "refresh_token")
 _USER_TEXTS: Final = ("first_name", "last_name", "email", "locale")
-_FLAG_TYPES: Final = (bool, type(None))
 _USER_FLAGS: Final = ("email_verified", "account_owner", "collaborator")
 
 
@@ -50,7 +43,7 @@ def check_session_id(id: str) -> None:
             ``..``, or one that begins with ``shop:``).
     """
     _check_key("id", id)
-    if id in _RESERVED or id.startswith("shop:"):
+    if id in RESERVED_IDS or id.startswith("shop:"):
         raise InvalidSessionError(f"id {id!r} is reserved")
 
 
@@ -105,81 +98,8 @@ def check_session(session: Session) -> int:
         TypeError: If *session* or a field is of another type.
         InvalidSessionError: If a value is not storable. The message names the field, not the value.
     """
-    size = _size_if_usual(session)
+    size = size_if_usual(session)
     return _check_thoroughly(session) if size is None else size
-
-
-def _size_if_usual(session: Session) -> int | None:
-    """Return the size of what is storable at first glance, in a fraction of the time.
-
-    Returns:
-        None if it takes a closer look to tell.
-    """
-    if type(session) is not Session or type(session.is_online) is not bool:
-        return None
-    id, shop = session.id, session.shop
-    scope, access, refresh = session.scope, session.access_token, session.refresh_token
-    texts = [
-        id,
-        shop,
-        session.state,
-        "" if scope is None else scope,
-        "" if access is None else access,
-        "" if refresh is None else refresh,
-    ]
-    info = session.online_access_info
-    if info is not None:
-        if not _is_usual_info(info):
-            return None
-        user = info.associated_user
-        first, last, email, locale = user.first_name, user.last_name, user.email, user.locale
-        texts += (
-            "" if first is None else first,
-            "" if last is None else last,
-            "" if email is None else email,
-            "" if locale is None else locale,
-        )
-    try:
-        text = "".join(texts)
-    except TypeError:
-        return None
-    size = len(text)
-    if (
-        text.isascii()
-        and "\0" not in text
-        and size <= MAX_SESSION_BYTES
-        and 0 < len(id) <= MAX_KEY_CHARACTERS
-        and 0 < len(shop) <= MAX_KEY_CHARACTERS
-        and id != shop
-        and id not in _RESERVED
-        and not id.startswith("shop:")
-        and shop != "migrations"
-        and _is_usual_date(session.expires)
-        and _is_usual_date(session.refresh_token_expires)
-    ):
-        return size
-    return None
-
-
-def _is_usual_info(info: object) -> bool:
-    if type(info) is not OnlineAccessInfo:
-        return False
-    user: object = info.associated_user
-    if info.expires_in is not None or info.associated_user_scope is not None:
-        return False
-    return (
-        type(user) is AssociatedUser
-        and (user.id is None or (type(user.id) is int and 0 <= user.id <= MAX_SAFE_INTEGER))
-        and type(user.email_verified) in _FLAG_TYPES
-        and type(user.account_owner) in _FLAG_TYPES
-        and type(user.collaborator) in _FLAG_TYPES
-    )
-
-
-def _is_usual_date(date: object) -> bool:
-    return date is None or (
-        type(date) is datetime and date.tzinfo is UTC and _FIRST_DATE <= date <= _LAST_DATE
-    )
 
 
 def _check_thoroughly(session: Session) -> int:
@@ -304,7 +224,7 @@ def _check_storable_date(name: str, value: datetime | None) -> None:
     if value is None:
         return
     check_date(name, value)
-    if not _FIRST_DATE <= value <= _LAST_DATE:
+    if not FIRST_DATE <= value <= LAST_DATE:
         raise InvalidSessionError(f"{name} must lie between the epoch and the year 9999")
 
 
