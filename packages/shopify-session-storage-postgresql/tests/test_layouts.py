@@ -141,7 +141,7 @@ async def test_ids_that_a_column_confuses(database_url, type):
         "(provider = icu, locale = 'und-u-ks-level2', deterministic = false)",
     )
     await run_sql(database_url, create_table("postgresql", "prisma", types={"id": type}))
-    with pytest.raises(MigrationError, match="differ in their case"):
+    with pytest.raises(MigrationError, match="differ only in case"):
         await PostgreSQLSessionStorage(database_url, layout="prisma").ready()
 
 
