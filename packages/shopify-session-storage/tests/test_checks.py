@@ -17,6 +17,7 @@ from shopify_session_storage import (
     check_shop,
 )
 from shopify_session_storage.checks import _check_thoroughly
+from shopify_session_storage.glance import is_usual_key
 from shopify_session_storage.stored import copy_session, stored_session
 from shopify_session_storage.testing.strategies import sessions
 
@@ -273,6 +274,19 @@ def test_what_is_told_at_first_glance_is_what_a_closer_look_tells(changed, data)
         owner = data.draw(st.sampled_from(list(filter(None, owners)) or [changed]))
         setattr(owner, data.draw(st.sampled_from([*vars(owner)])), data.draw(STRANGE))
     assert outcome(check_session, changed) == outcome(_check_thoroughly, changed)
+
+
+@given(
+    STRANGE
+    | ANY_TEXT
+    | st.text("ab:sho.p\0", max_size=6)
+    | st.text("a", min_size=254, max_size=257)
+)
+def test_a_key_that_is_usual_at_first_glance_passes_the_checks(key):
+    if is_usual_key(key):
+        check_session_id(key)
+        check_shop(key)
+        assert type(key) is str
 
 
 # --- messages -------------------------------------------------------------------------------------

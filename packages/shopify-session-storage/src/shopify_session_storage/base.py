@@ -17,6 +17,7 @@ from shopify_session_storage.checks import (
 from shopify_session_storage.errors import InvalidSessionError
 from shopify_session_storage.events import watching
 from shopify_session_storage.failures import OnError
+from shopify_session_storage.glance import is_usual_key
 from shopify_session_storage.hooks import AdapterHooks
 from shopify_session_storage.lifecycle import Lifecycle
 from shopify_session_storage.pacing import STEP, Pace
@@ -134,7 +135,7 @@ class BaseSessionStorage(ErrorPolicy):
         session = stored_session(session)
         with watching(self.backend, "store") as watch:
             try:
-                lanes = await self._lifecycle.opened()
+                lanes = self._lifecycle.now() or await self._lifecycle.opened()
                 misfit = self._misfit(session)
                 if misfit is None:
                     values = {session.id: session}
@@ -149,11 +150,12 @@ class BaseSessionStorage(ErrorPolicy):
         return False
 
     async def load_session(self, id: str) -> Session | None:
-        check_session_id(id)
-        id = plain_text(id)
+        if not is_usual_key(id):
+            check_session_id(id)
+            id = plain_text(id)
         with watching(self.backend, "load") as watch:
             try:
-                lanes = await self._lifecycle.opened()
+                lanes = self._lifecycle.now() or await self._lifecycle.opened()
                 found = await lanes.loading.call(self._loads, {id: None}, watch=watch)
             except self._failures as error:
                 failure = error
@@ -187,11 +189,12 @@ class BaseSessionStorage(ErrorPolicy):
         return False
 
     async def find_sessions_by_shop(self, shop: str) -> list[Session]:
-        check_shop(shop)
-        shop = plain_text(shop)
+        if not is_usual_key(shop):
+            check_shop(shop)
+            shop = plain_text(shop)
         with watching(self.backend, "find") as watch:
             try:
-                lanes = await self._lifecycle.opened()
+                lanes = self._lifecycle.now() or await self._lifecycle.opened()
                 found = await lanes.finding.call(self._finds, {shop: None}, watch=watch)
             except self._failures as error:
                 failure = error

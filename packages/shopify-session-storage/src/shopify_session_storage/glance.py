@@ -16,6 +16,18 @@ from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Se
 _FLAG_TYPES: Final = (bool, type(None))
 
 
+def is_usual_key(key: object) -> bool:
+    """Tell at first glance whether something can be a session's id or a shop."""
+    return (
+        type(key) is str
+        and 0 < len(key) <= MAX_KEY_CHARACTERS
+        and key.isascii()
+        and "\0" not in key
+        and key not in RESERVED_IDS
+        and not key.startswith("shop:")
+    )
+
+
 def size_if_usual(session: Session) -> int | None:
     """Return the size of what is storable at first glance, in a fraction of the time.
 

@@ -190,7 +190,9 @@ class Lane:
                 repeated = bool(calls)
             if not calls:
                 return  # what waits is held back by its keys
-            values = {key: value for call in calls for key, value in call.values.items()}
+            values: dict[str, Any] = {}
+            for call in calls:
+                values.update(call.values)
             deadline = calls[-1].deadline
             self._launch(loop, Group(values, loop.time(), deadline, calls, is_repeated=repeated))
         if self._waiting or self._again:
@@ -303,7 +305,7 @@ class Lane:
         except Exception as error:
             failure = error
         else:
-            settle(group.calls, results)
+            settle(group, results)
             return False
         verdict = self._verdict(failure)
         if verdict in (Verdict.DATA, Verdict.CONFLICT):

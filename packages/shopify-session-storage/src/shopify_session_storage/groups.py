@@ -108,14 +108,15 @@ class Call:
         self.conflict: Exception | None = None
 
 
-def settle(calls: Sequence[Call], results: Mapping[str, Any]) -> None:
+def settle(group: Group, results: Mapping[str, Any]) -> None:
     """Give each call its result; of those that asked for the same, each its own copy."""
-    if len(calls) == 1:
-        if not calls[0].future.done():
-            calls[0].future.set_result(results)
+    if len(group.values) == sum([len(call.values) for call in group.calls]):
+        for call in group.calls:
+            if not call.future.done():
+                call.future.set_result(results)
         return
     given: set[str] = set()
-    for call in calls:
+    for call in group.calls:
         share = call.kind.share
         result = results
         if share is not None:

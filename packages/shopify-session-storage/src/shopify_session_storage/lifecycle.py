@@ -87,6 +87,11 @@ class Lifecycle(Generic[_O]):
         self._life: _Life | None = None
         self._state: _O
 
+    def now(self) -> _O | None:
+        """Return the state if the storage is open here, as nearly always."""
+        life = self._life
+        return self._state if life is not None and life.is_open and life.is_here() else None
+
     async def opened(self) -> _O:
         """Return the state of the open storage, after opening it if need be.
 
@@ -96,9 +101,6 @@ class Lifecycle(Generic[_O]):
         Raises:
             RuntimeError: If the storage is in use on another running event loop.
         """
-        life = self._life
-        if life is not None and life.is_open and life.is_here():
-            return self._state
         while True:
             life = self._here()
             if life.closing is not None:

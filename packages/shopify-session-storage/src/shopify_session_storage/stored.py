@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from operator import itemgetter
+from types import NoneType
 from typing import Any, Final, TypeVar
 
 from shopify_session_storage.errors import CorruptSessionError, InvalidSessionError
@@ -15,7 +16,7 @@ from shopify_session_storage.javascript import (
     js_string,
     js_user_id,
 )
-from shopify_session_storage.plain import make_texts_plain
+from shopify_session_storage.plain import plain_text
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
 
 _Stored = TypeVar("_Stored")
@@ -29,6 +30,9 @@ COLUMNS: Final = (
 """The keys of the property array in its order, which are the columns in SQL, too."""
 
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_PLAIN: Final = frozenset(
+    (str, int, bool, datetime, NoneType, OnlineAccessInfo, AssociatedUser),
+)
 _KEYS: Final = frozenset(COLUMNS)
 _KEPT_EXACTLY: Final = (
     "id",
@@ -61,12 +65,19 @@ def _copy(instance: _Instance) -> _Instance:
 def plain_session(session: Session) -> Session:
     """Return a copy of *session* that shares nothing with it, and has no text but plain str."""
     copy = copy_session(session)
-    make_texts_plain(copy.__dict__)
+    _make_plain(copy.__dict__)
     info = copy.online_access_info
     if info is not None:
-        make_texts_plain(info.__dict__)
-        make_texts_plain(info.associated_user.__dict__)
+        _make_plain(info.__dict__)
+        _make_plain(info.associated_user.__dict__)
     return copy
+
+
+def _make_plain(values: dict[str, Any]) -> None:
+    if not _PLAIN.issuperset(map(type, values.values())):
+        for name, value in values.items():
+            if isinstance(value, str):
+                values[name] = plain_text(value)
 
 
 def stored_session(session: Session) -> Session:
