@@ -70,6 +70,7 @@ def main(arguments: Sequence[str]) -> None:
         "node": run.node_version(),
         "date": datetime.now(UTC).date().isoformat(),
         "pace": asdict(pace),
+        "before": chosen.before,
         "versions": {},
         "backends": {},
     }

@@ -65,6 +65,7 @@ def text(results: Mapping[str, Any]) -> str:
         "# What it costs\n",
         f"{_where(results)}. Made by `python3 tools/bench.py` in one run.\n",
         _LEGEND,
+        *([f"*ours before* is revision {results['before']}.\n"] if results["before"] else []),
         _how_long(results),
         "![Calls per second](throughput.svg)\n",
         "![Calls per second as the database grows](growth.svg)\n",
