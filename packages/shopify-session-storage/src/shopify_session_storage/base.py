@@ -46,7 +46,7 @@ class BaseSessionStorage(ErrorPolicy):
         async def _close(self) -> None
             Release what _open() created, all or part of it, but nothing that was passed in.
         async def _ping(self) -> None
-            Ask the backend for a sign of life, in one cheap round trip.
+            See that the backend answers, in one cheap round trip.
         async def _load(self, ids: Sequence[str]) -> Iterable[Session]
             Return what is stored under the ids, in any order; missing ones are left out.
         async def _store(self, sessions: Sequence[Session]) -> None
@@ -67,22 +67,22 @@ class BaseSessionStorage(ErrorPolicy):
         async def _scan(self, after: str | None, batch: int) -> SessionPage
             Return a page of all sessions, by key. Without it, scan_sessions() raises.
         async def _drop_dangling(self, after: str | None, batch: int) -> str | None
-            Drop what the adapter's own indexes have of sessions that are not there, a part at a
-            time; return where to go on. The default has nothing to do.
+            Remove from the adapter's own indexes the sessions that are not there any more, a part
+            at a time; return where to go on. The default does nothing.
         async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool
         async def _release_lease(self, name: str, holder: str) -> None
-            Leases; those of the default are known to this object alone. With leases that the
-            backend keeps, set leases = "backend".
+            Leases. The default keeps them in this object alone. With leases that the backend keeps,
+            set leases = "backend".
         def _misfit(self, session: Session) -> str | None
-            Say why the backend, as it was found, cannot hold a session.
+            Say why the backend, as it is set up, cannot hold a session.
         def _verdict(self, error: Exception) -> Verdict
             Tell what an error of the driver means. The default goes by the classes below.
         async def _recover(self) -> None
-            See that the next call gets a fresh connection; do not wait for the backend.
+            Make sure that the next call gets a fresh connection; do not wait for the backend.
         def _abandon(self) -> None
-            Let go of what _open() created, without awaiting: its event loop has ended.
+            Drop what _open() created, without awaiting anything: its event loop has ended.
         def _forget(self) -> None
-            Forget what _open() created, without touching it: it is the parent process's.
+            Forget what _open() created, without touching it: it belongs to the parent process.
         def _describe(self, error: Exception) -> str
             Describe an error in words that hold no stored value. The default: its class.
         def _scrub(self, error: Exception) -> None
