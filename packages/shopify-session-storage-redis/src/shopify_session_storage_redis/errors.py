@@ -118,7 +118,7 @@ _IN_THE_WAY: Final = {
 
 
 class KeyConflictError(SessionStorageError):
-    """A key that a session or a list needs holds something else, which is left as it is."""
+    """A key for a session or a list holds something else, which is left as it is."""
 
 
 def conflict_error(conflict: Sequence[bytes]) -> KeyConflictError:
