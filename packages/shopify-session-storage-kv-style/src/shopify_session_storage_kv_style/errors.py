@@ -23,7 +23,7 @@ _BY_STATUS: Final = {
 
 
 class KVNamespaceError(Exception):
-    """A namespace failed. The text shows no value that is stored."""
+    """A namespace failed. The message shows no stored value."""
 
 
 class CloudflareKVError(KVNamespaceError):
