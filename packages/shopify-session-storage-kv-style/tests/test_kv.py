@@ -267,7 +267,7 @@ async def test_answer_that_is_not_the_apis_is_a_failure(storage, shop, faults, b
     await storage.store_session(offline_session(shop))
     await storage.store_session(online_session(shop))
     await faults({}, {"status": 200, "body": body, "headers": {}})
-    with pytest.raises(SessionStorageUnavailableError, match="not one of Cloudflare's API"):
+    with pytest.raises(SessionStorageUnavailableError, match="does not come from Cloudflare's API"):
         await storage.find_sessions_by_shop(shop)
 
 

@@ -113,7 +113,9 @@ class Keys:
                 values = await each(self._namespace.get, keys)
         for value in values.values():
             if not isinstance(value, str | None):
-                raise TypeError(f"a KVNamespace gives str or None, not {type(value).__name__}")
+                raise TypeError(
+                    f"a KVNamespace must return str or None, not {type(value).__name__}"
+                )
         return {key: value for key, value in values.items() if value is not None}
 
     async def named(

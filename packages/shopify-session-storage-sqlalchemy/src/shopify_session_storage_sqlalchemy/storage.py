@@ -260,8 +260,8 @@ class SQLAlchemySessionStorage(TableSessionStorage):
             )
             raise MigrationError(
                 f"sqlalchemy: leases need a table of their own, and {self._leases.fullname} does "
-                f"not exist; {self._layout.title} would drop what it does not know, so nothing is "
-                f"created here. {lines}"
+                f"not exist; {self._layout.title} drops tables that its schema does not declare, "
+                f"so none is created here. {lines}"
             ) from failure
         raise MigrationError(
             f"sqlalchemy: there is no table of leases, {self._leases.fullname}: declare "

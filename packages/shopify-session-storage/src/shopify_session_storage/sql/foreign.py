@@ -119,6 +119,6 @@ class ForeignTables(SqlNames):
             what = "has no columns name, holder and expires" if columns else "does not exist"
             raise MigrationError(
                 f"{self.backend}: leases need a table of their own, and {self._leases_table} "
-                f"{what}. {self._layout.title} would drop what it does not know, so nothing is "
-                f"created here. {self._advice().lease_lines()}"
+                f"{what}. {self._layout.title} drops tables that its schema does not declare, so "
+                f"none is created here. {self._advice().lease_lines()}"
             )
