@@ -34,10 +34,10 @@ DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
 class BaseSessionStorage(ErrorPolicy):
     """Base of the storages that talk to a backend.
 
-    This class checks arguments before anything is sent, opens on first use, lets calls that have
-    to wait travel together, ends each call within a time limit, repeats what its error says may
-    succeed, and applies the error policy. An adapter names its driver's errors and implements
-    hooks on data; all of them raise the driver's errors as they come.
+    This class checks arguments before anything is sent, opens on first use, lets calls that have to
+    wait travel together, ends each call within a time limit, repeats a call if its error says that
+    it may succeed then, and applies the error policy. An adapter names its driver's errors and
+    implements hooks, which let the driver's errors through unchanged.
 
     Hooks that an adapter must have::
 
@@ -99,19 +99,19 @@ class BaseSessionStorage(ErrorPolicy):
     Attributes:
         backend: Name of the backend, as in the logger ``shopify_session_storage.<backend>``.
         driver_errors: Everything that the driver raises on a failure.
-        data_errors: Those that can be the fault of one session (:attr:`Verdict.DATA`).
+        data_errors: Those that one session may cause (:attr:`Verdict.DATA`).
         conflict_errors: Those that another transaction causes (:attr:`Verdict.CONFLICT`).
         denied_errors: Those that the user's rights cause (:attr:`Verdict.DENIED`).
         connection_errors: Those that mean a lost connection (:attr:`Verdict.LOST`). An error of
             several of these kinds is of the one named first here.
-        max_groups: How many groups of one kind may be under way at once.
+        max_groups: How many groups of calls of one kind may be under way at once.
         max_write_groups: The same for stores and deletes; None for as many.
-        max_slow_groups: How many more may be, if that many take longer than a moment.
+        max_slow_groups: How many more may be under way if as many groups take longer than usual.
         max_group_items: How many ids or sessions one call of a hook gets at most.
         max_group_shops: How many shops one call of a hook gets at most; each may have many
             sessions.
         max_group_bytes: How many bytes of text the sessions of one group have at most; ``_open``
-            may set it to what the backend takes.
+            may set it to what the backend accepts.
 
     Args:
         on_error: What to do when the backend fails. ``"log"``: log it at ERROR and return False,
