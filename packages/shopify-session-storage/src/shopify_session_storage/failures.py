@@ -27,7 +27,7 @@ class Verdict(StrEnum):
     """What an error means.
 
     Attributes:
-        LOST: The connection cannot be used any more, or the server behind it: it is closed, does
+        LOST: The connection, or the server behind it, cannot be used any more: it is closed, does
             not answer, is read-only or was demoted. The call is repeated once, on a fresh
             connection.
         CONFLICT: Another transaction won, or holds a lock for too long. The call is repeated after

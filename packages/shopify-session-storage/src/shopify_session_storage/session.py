@@ -129,7 +129,7 @@ class Session:
         return AuthScopes(self.scope).has(scopes)
 
     def equals(self, other: object) -> bool:
-        """Tell whether *other* is the same session, as JavaScript's ``Session.equals()`` tells.
+        """Tell whether *other* is the same session, as JavaScript's ``Session.equals()`` does.
 
         It compares the property arrays with user data. So dates are compared to the millisecond,
         and ``expires_in`` and ``associated_user_scope`` are not compared.
