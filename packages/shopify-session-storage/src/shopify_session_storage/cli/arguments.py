@@ -29,8 +29,8 @@ _URLS: Final = """\
 URLs are those of open_session_storage(), such as sqlite:///sessions.db or
 postgresql://user:password@host/database. Everybody on a machine can see the
 arguments of a command, so name an environment variable instead: write
-env:DATABASE_URL in place of a URL, or --url-env DATABASE_URL. Only show --reveal
-shows whole tokens.
+env:DATABASE_URL in place of a URL, or --url-env DATABASE_URL. Only show
+--reveal shows whole tokens.
 """
 
 

@@ -23,7 +23,7 @@ exit codes:
   0    done; for copy: done and verified; for doctor: nothing is broken
   1    done in part: something could not be read, copied or verified, was not
        found, or (doctor) is broken
-  2    an argument is wrong, a URL cannot be used, or an adapter is not installed
+  2    an argument is wrong, a URL cannot be used, or an adapter is missing
   3    the storage could not be reached, or failed on the way; try again
   4    refused: another command is running there, or the table has another
        layout, or must be migrated first

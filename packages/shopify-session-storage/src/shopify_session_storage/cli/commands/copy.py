@@ -21,8 +21,8 @@ DESCRIPTION: Final = """\
 Copies all sessions from one storage into another, then reads the source again
 and verifies that the target has every session. Tokens are copied as they are
 stored. If the command is interrupted or killed, run it again, and it goes on
-where it stopped: a file, which holds no token, says how far it got. The file is
-removed when all is verified.
+where it stopped: a file, which holds no token, says how far it got. The file
+is removed when all is verified.
 
 Apps may use both storages meanwhile. The verification also copies what an app
 has changed in the source since. When all apps use the target, run the command

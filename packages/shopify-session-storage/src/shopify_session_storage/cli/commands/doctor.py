@@ -25,10 +25,10 @@ from shopify_session_storage.storage import SessionStorage
 
 HELP: Final = "find what is wrong with a storage, and say what to do"
 DESCRIPTION: Final = """\
-Examines a storage and all its sessions, and says what is wrong and what to do.
-Counts what matters for Shopify's deadline of 2027-01-01: tokens that never
-expire, and refresh tokens that expire soon. Changes nothing. The exit code is 1
-if something is broken, and 0 if there are only warnings.
+Examines a storage and all its sessions, and says what is wrong and what to
+do. Counts what matters for Shopify's deadline of 2027-01-01: tokens that
+never expire, and refresh tokens that expire soon. Changes nothing. The exit
+code is 1 if something is broken, and 0 if there are only warnings.
 """
 
 _INDENT: Final = 23

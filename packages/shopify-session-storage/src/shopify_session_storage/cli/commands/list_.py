@@ -17,9 +17,10 @@ from shopify_session_storage.storage import SessionStorage
 
 HELP: Final = "list the sessions, with masked tokens"
 DESCRIPTION: Final = """\
-Lists the sessions, with masked tokens and dates in UTC. On a terminal the list
-is a table. In a pipe or file, each line has the whole values of one session,
-separated by tabs, and there is no heading. --json writes one JSON object a line.
+Lists the sessions, with masked tokens and dates in UTC. On a terminal the
+list is a table. In a pipe or file, each line has the whole values of one
+session, separated by tabs, and there is no heading. --json writes one JSON
+object a line.
 """
 
 _COLUMNS: Final = (

@@ -12,8 +12,8 @@ from shopify_session_storage.sql.tables import SqlTables
 HELP: Final = "create or upgrade the tables, or print the SQL for it"
 DESCRIPTION: Final = """\
 Does what an app does when it starts: creates the tables, or upgrades old ones
-and keeps every row. --print changes nothing; it prints the SQL, for a user who
-has the right to run it. If all is up to date, there is no SQL.
+and keeps every row. --print changes nothing; it prints the SQL, for a user
+who has the right to run it. If all is up to date, there is no SQL.
 """
 
 

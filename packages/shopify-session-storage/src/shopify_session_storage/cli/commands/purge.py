@@ -11,9 +11,9 @@ from shopify_session_storage.cli.words import add_place, moment, place_of
 HELP: Final = "delete sessions that have expired"
 DESCRIPTION: Final = """\
 Deletes online sessions that have expired. With --offline, it also deletes
-offline sessions whose tokens have all expired; many apps take an offline session
-as the sign that a shop has the app installed. Sessions that are refreshed
-meanwhile stay. If the command is interrupted, run it again.
+offline sessions whose tokens have all expired; many apps take an offline
+session as the sign that a shop has the app installed. Sessions that are
+refreshed meanwhile stay. If the command is interrupted, run it again.
 """
 
 

@@ -11,9 +11,9 @@ from shopify_session_storage.cli.words import add_place, place_of
 HELP: Final = "encrypt tokens that are stored in plain text or under an older key"
 DESCRIPTION: Final = """\
 Encrypts every token that is stored in plain text or under an older key. The
-keys are in an environment variable, as id:base64, separated by commas; the first
-one encrypts. Apps may go on reading and writing. If the command is interrupted,
-run it again. Needs shopify-session-storage[encryption].
+keys are in an environment variable, as id:base64, separated by commas; the
+first one encrypts. Apps may go on reading and writing. If the command is
+interrupted, run it again. Needs shopify-session-storage[encryption].
 """
 
 
