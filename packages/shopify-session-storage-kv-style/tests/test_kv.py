@@ -214,7 +214,7 @@ async def test_keys_that_a_bulk_call_leaves_out_are_sent_again(storage, shop, fa
         ([refusal(404, 10013)], "there is no such namespace", 404, 10013),
         ([refusal(404, 7003)], "there is no such account or namespace", 404, 7003),
         ([{"status": 404, "body": "null", "headers": {}}], "HTTP 404", 404, None),
-        ([refusal(400, 10048)], "limit of the day", 400, 10048),
+        ([refusal(400, 10048)], "daily limit", 400, 10048),
         ([{"status": 302, "body": "", "headers": {"Location": "/"}}], "HTTP 302", 302, None),
     ],
 )  # fmt: skip
@@ -267,7 +267,7 @@ async def test_answer_that_is_not_the_apis_is_a_failure(storage, shop, faults, b
     await storage.store_session(offline_session(shop))
     await storage.store_session(online_session(shop))
     await faults({}, {"status": 200, "body": body, "headers": {}})
-    with pytest.raises(SessionStorageUnavailableError, match="not one of Cloudflare's API"):
+    with pytest.raises(SessionStorageUnavailableError, match="does not come from Cloudflare's API"):
         await storage.find_sessions_by_shop(shop)
 
 

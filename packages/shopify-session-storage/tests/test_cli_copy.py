@@ -154,7 +154,8 @@ def test_a_table_of_prisma_is_a_target_and_a_source(old, new, tmp_path, capsys):
     assert load(third, offline("beta").id) == load(old, offline("beta").id)
     run = Run(capsys, "doctor", prisma, "--json")
     assert run.code == 0
-    assert "declare it" in {one["check"]: one for one in run.json["findings"]}["leases"]["remedy"]
+    found = {one["check"]: one for one in run.json["findings"]}
+    assert "add it to the schema" in found["leases"]["remedy"]
     assert sql(new, "SELECT sql FROM sqlite_master") == before
     # Within one file, too.
     assert Run(capsys, "copy", prisma, url_of(new)).code == 0
@@ -178,7 +179,7 @@ def test_an_interrupted_copy_goes_on(tmp_path, old, new, capsys, monkeypatch):
     store(old, *(offline(f"shop-{n}") for n in range(700)))
     run = half_done(capsys, monkeypatch, old, new, KeyboardInterrupt())
     assert run.code == 130
-    assert "500 sessions are done; the same command goes on from there" in run.err
+    assert "500 sessions are done; run the same command to go on from there" in run.err
     assert "Traceback" not in run.err
     (state,) = state_files(tmp_path)
     assert state.stat().st_mode & 0o077 == 0
@@ -348,7 +349,7 @@ def test_a_signal_at_any_moment_leaves_what_goes_on(number, code, tmp_path, old,
     _, err = process.communicate(timeout=60)
     assert process.returncode in (code, 0), err
     assert "Traceback" not in err
-    assert process.returncode == 0 or "goes on from there" in err
+    assert process.returncode == 0 or "to go on from there" in err
     run = copy(capsys, old, new, "--json")
     assert run.code == 0
     assert run.json["verified"] == 1500

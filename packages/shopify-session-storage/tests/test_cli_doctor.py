@@ -72,16 +72,16 @@ FAULTS = {
         "refresh lost", "warn", "merchant"),
     "no refresh token": (
         stored(offline(refresh_token=None, refresh_token_expires=None)),
-        "not refreshable", "warn", "no refresh token"),
+        "not refreshable", "warn", "without a refresh token"),
     "a refresh token without an end": (
-        stored(offline(refresh_token_expires=None)), "refresh unknown", "warn", "nobody knows"),
+        stored(offline(refresh_token_expires=None)), "refresh unknown", "warn", "not stored"),
     "an install that was never finished": (
         stored(offline(access_token=None, refresh_token=None)),
-        "no token", "warn", "no access token"),
+        "no token", "warn", "without an access token"),
     "old online sessions": (
         stored(online(expires=NOW - timedelta(days=8))), "expired online", "warn", "week"),
     "an id of another shop": (
-        stored(offline(id="offline_beta.myshopify.com")), "ids", "warn", "nobody finds"),
+        stored(offline(id="offline_beta.myshopify.com")), "ids", "warn", "no app finds"),
     "a shop as a merchant types it": (
         stored(offline("Alpha", id="offline_Alpha.myshopify.com")), "shops", "warn", "lower case"),
     "a date in another unit": (

@@ -62,12 +62,12 @@ _CODES: Final[Mapping[str, tuple[Verdict, bool, str]]] = {
     "ExpiredTokenException": (_DENIED, True, "the credentials have ended"),
     "IncompleteSignatureException": (_DENIED, False, "the credentials are no use"),
     "InvalidClientTokenId": (_DENIED, False, "there is no such access key"),
-    "InvalidSignatureException": (_DENIED, False, "the secret key is wrong, or the clock"),
+    "InvalidSignatureException": (_DENIED, False, "the secret key or the clock is wrong"),
     "MissingAuthenticationTokenException": (_DENIED, False, "there are no credentials"),
     "UnrecognizedClientException": (_DENIED, True, "there is no such access key"),
     "InternalServerError": (_UNAVAILABLE, True, "the service fails"),
     "ResourceInUseException": (_UNAVAILABLE, True, "the table is being changed"),
-    NO_TABLE: (_UNAVAILABLE, True, "there is no table, or not yet"),
+    NO_TABLE: (_UNAVAILABLE, True, "the table does not exist, or not yet"),
     "ServiceUnavailable": (_UNAVAILABLE, True, "the service fails"),
 }
 

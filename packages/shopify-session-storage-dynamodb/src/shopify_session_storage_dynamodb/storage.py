@@ -45,35 +45,37 @@ class DynamoDBSessionStorage(BaseSessionStorage):
     """Keeps sessions in a table of DynamoDB.
 
     A load is one GetItem, a store one PutItem, a delete one DeleteItem, each one round trip. Calls
-    that wait for others travel together: up to 100 loads in one BatchGetItem, stores and deletes
-    in BatchWriteItems of 25, four at a time; so do the ids of ``delete_sessions``. A find is one
-    Query for each MB of the shop's entries in the index, about 10,000 sessions, and then one
-    BatchGetItem for each 100 sessions, eight at a time.
+    that wait for others travel together: up to 100 loads in one BatchGetItem, and 25 stores or
+    deletes in one BatchWriteItem, with up to four batches at a time. The ids of ``delete_sessions``
+    travel like that, too. A find takes one Query for each MB of the shop's entries in the index,
+    which is about 10,000 sessions, and then one BatchGetItem for each 100 sessions, up to eight at
+    a time.
 
-    The index follows the table after a moment, mostly within a second, so a find may miss a
-    session that was just stored. It never returns one that is deleted or moved to another shop.
+    The index follows the table after a moment, usually within a second, so a find may miss a
+    session that was just stored. It never returns a session that was deleted or moved to another
+    shop.
 
     Args:
         session_table_name: Name of the table.
         shop_index_name: Name of its global secondary index on ``shop``.
-        session: An aioboto3 session, with credentials and region of its own; without one, those
-            that aioboto3 finds. The storage makes a client of it, and closes that alone.
+        session: An aioboto3 session with its own credentials and region; None for those that
+            aioboto3 finds. The storage makes a client from it, and closes only that client.
         client_options: Options of ``session.client("dynamodb", ...)``, such as ``region_name`` and
             ``endpoint_url``. A ``config`` is added to the one that the storage has.
         create_table: Whether to create the table, billed on demand, if it does not exist.
-        consistent_read: Whether loads and finds read what was written last. DynamoDB charges half
-            for reads that may be a moment behind, which is what the JavaScript adapter does.
+        consistent_read: Whether loads and finds always see the last write. Reads that may be a
+            moment behind cost half as much; the JavaScript adapter reads like that.
         expire_dead: Let DynamoDB delete sessions, offline ones too, this long after both of their
-            tokens have expired, by the attribute ``ttl``. A day or more, since clocks differ;
-            DynamoDB takes up to two days more. What the official JavaScript adapter writes is not
-            deleted by itself.
+            tokens have expired, by the attribute ``ttl``. Give it a day or more, because clocks
+            differ. DynamoDB may take two days longer. It does not delete what the official
+            JavaScript adapter writes.
         on_error: ``"log"`` failures of DynamoDB, or ``"raise"`` them.
-        timeout: How long a call may take; each of the SDK's three tries may take less than a third
-            of it.
+        timeout: How long a call may take. Each of the SDK's three tries gets less than a third of
+            it.
 
     Raises:
         TypeError: If an argument is of another type, or the client has no such option.
-        ValueError: If a name or the endpoint is not usable.
+        ValueError: If a name or the endpoint cannot be used.
     """
 
     backend = "dynamodb"

@@ -36,26 +36,27 @@ _KEY_NOT_FOUND: Final = 10009
 class CloudflareKVNamespace:
     """A namespace of Workers KV, by Cloudflare's REST API.
 
-    One key is one request; many keys are one request for each 100 to read and for each 10,000 to
-    write or delete (at most 100 MB a write). What is too much at the moment (429), and what fails
-    in Cloudflare (5xx), is tried up to five times, for about six seconds, or as ``Retry-After``
-    says; a longer one than ten seconds is not waited for. A lost connection is tried again once.
+    One key takes one request. Many keys take one request for each 100 to read, and for each 10,000
+    to write or delete (at most 100 MB a write). A request that Cloudflare refuses for now (429) or
+    that fails there (5xx) is tried up to five times, within about six seconds or as ``Retry-After``
+    says, unless that is longer than ten seconds. After a lost connection it is tried again once.
 
-    Works on any event loop, one after the other. Two namespaces are equal if they name the same
-    one.
+    It works on any event loop, but on one at a time. Two objects are equal if they name the same
+    namespace.
 
     Args:
         account_id: Cloudflare's id of the account.
         namespace_id: Cloudflare's id of the namespace.
-        api_token: A token with the permission Workers KV Storage: Edit. Shown nowhere.
-        base_url: Where the API is.
-        client: A client of httpx to use, which is never closed; without it there is one of its
-            own, which :meth:`aclose` closes.
+        api_token: A token with the permission "Workers KV Storage: Edit". It is shown nowhere.
+        base_url: The address of the API.
+        client: An httpx client to use, which is never closed; None for one of its own, which
+            :meth:`aclose` closes.
 
     Raises:
         ImportError: If httpx is not installed.
         TypeError: If an argument is of another type.
-        ValueError: If one is empty, the URL is not one of HTTP, or the token cannot be one.
+        ValueError: If an argument is empty, the URL is not an HTTP URL, or *api_token* has a
+            character that no token has.
     """
 
     @hides_arguments
@@ -133,7 +134,7 @@ class CloudflareKVNamespace:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the client of its own. Further use makes another one."""
+        """Close its own client. Further use makes a new one."""
         own, self._own = self._own, None
         if own is not None and self._of == _here():
             await own.aclose()

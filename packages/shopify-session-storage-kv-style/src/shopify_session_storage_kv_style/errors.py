@@ -12,7 +12,7 @@ _BY_CODE: Final = {
     7000: "the API has no such path",
     7003: "there is no such account or namespace",
     10013: "there is no such namespace",
-    10048: "the free plan's limit of the day is reached",
+    10048: "the daily limit of the free plan is reached",
 }
 _BY_STATUS: Final = {
     401: "the API token is not accepted",
@@ -23,7 +23,7 @@ _BY_STATUS: Final = {
 
 
 class KVNamespaceError(Exception):
-    """A namespace failed. The text shows no value that is stored."""
+    """A namespace failed. The message shows no stored value."""
 
 
 class CloudflareKVError(KVNamespaceError):
@@ -75,4 +75,4 @@ def refusal(response: "httpx.Response") -> CloudflareKVError:
 
 def not_of_the_api() -> CloudflareKVError:
     """Return the error for an answer that the API would not give."""
-    return CloudflareKVError("the answer is not one of Cloudflare's API", 200)
+    return CloudflareKVError("the answer does not come from Cloudflare's API", 200)

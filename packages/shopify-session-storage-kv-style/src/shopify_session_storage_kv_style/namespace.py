@@ -20,10 +20,11 @@ _MOST_NAMED: Final = 1000  # keys in one call, by the documentation of Workers K
 
 @runtime_checkable
 class KVNamespace(Protocol):
-    """Keeps texts under keys, as a namespace of Workers KV does. Reads may be stale for a while.
+    """Keeps texts under keys, like a namespace of Workers KV. Reads may be old for a while.
 
-    Whatever its methods raise counts as a failure of the backend. Of a :class:`KVNamespaceError`
-    or an OSError messages show the text, of others the type alone, since they may repeat a value.
+    Whatever its methods raise counts as a failure of the backend. Messages show the text of a
+    :class:`KVNamespaceError` or an OSError. Of other errors they show only the type, since the text
+    may hold a stored value.
     """
 
     async def get(self, key: str) -> str | None:
@@ -33,18 +34,18 @@ class KVNamespace(Protocol):
         """Put a text under *key*, in place of what is there."""
 
     async def delete(self, key: str) -> object:
-        """Delete what is under *key*; there need not be anything."""
+        """Delete what is under *key*, if there is anything."""
 
 
 @runtime_checkable
 class BulkKVNamespace(KVNamespace, Protocol):
-    """A namespace that takes many keys in one call, however many. It need not be one."""
+    """A namespace that takes any number of keys in one call. This is optional for a namespace."""
 
     async def get_many(self, keys: Sequence[str]) -> Mapping[str, str | None]:
-        """Return the text under each key; one without a text is None or left out."""
+        """Return the text under each key. A key without a text is None or left out."""
 
     async def put_many(self, pairs: Mapping[str, str]) -> object:
-        """Put a text under each key, in any order. If it fails, some may be put."""
+        """Put a text under each key, in any order. If it fails, some may be there."""
 
     async def delete_many(self, keys: Sequence[str]) -> object:
         """Delete what is under each key, in any order. If it fails, some may be deleted."""
@@ -52,10 +53,10 @@ class BulkKVNamespace(KVNamespace, Protocol):
 
 @runtime_checkable
 class ListingKVNamespace(KVNamespace, Protocol):
-    """A namespace that can name its keys. It need not be one.
+    """A namespace that can list its keys. This is optional for a namespace.
 
-    Without it, what walks through all sessions raises NotImplementedError: ``scan_sessions()``,
-    ``purge_expired()``, and the upkeep of all shops.
+    Without it, calls that walk through all sessions raise NotImplementedError: ``scan_sessions()``,
+    ``purge_expired()``, and ``keep_warm()`` and the like without a list of shops.
     """
 
     async def list_keys(
@@ -64,26 +65,26 @@ class ListingKVNamespace(KVNamespace, Protocol):
         """Return keys that begin with *prefix*, and the cursor of those that come after them.
 
         Args:
-            prefix: What they begin with; ``""`` for all keys.
-            cursor: What the call before has returned; None for the first keys.
+            prefix: The prefix of the keys; ``""`` for all keys.
+            cursor: The cursor that the last call returned; None for the first keys.
             limit: About how many keys, 1 to 1,000.
 
         Returns:
-            The keys, perhaps none, and a cursor; None for it after the last ones.
+            The keys, perhaps none, and a cursor, which is None after the last keys.
         """
 
 
 @runtime_checkable
 class ExpiringKVNamespace(KVNamespace, Protocol):
-    """A namespace that deletes by itself. It need not be one; ``expire_dead`` needs it."""
+    """A namespace that can delete keys by itself. Only ``expire_dead`` needs it."""
 
     async def put_expiring(self, pairs: Mapping[str, str], seconds: Mapping[str, int]) -> object:
         """Put a text under each key, in any order, in place of what is there.
 
         Args:
             pairs: The texts by their keys.
-            seconds: After how many seconds keys are to be deleted, 60 or more; those that are not
-                in it stay.
+            seconds: After how many seconds to delete each key, 60 or more. Keys that are not in it
+                stay.
         """
 
 
@@ -112,7 +113,9 @@ class Keys:
                 values = await each(self._namespace.get, keys)
         for value in values.values():
             if not isinstance(value, str | None):
-                raise TypeError(f"a KVNamespace gives str or None, not {type(value).__name__}")
+                raise TypeError(
+                    f"a KVNamespace must return str or None, not {type(value).__name__}"
+                )
         return {key: value for key, value in values.items() if value is not None}
 
     async def named(

@@ -36,33 +36,32 @@ _LISTS: Final = 100  # read together
 
 
 class KVSessionStorage(BaseSessionStorage):
-    """Keeps sessions in a namespace of keys and values, and the ids of each shop's in a list.
+    """Keeps sessions in a namespace of keys and values, and for each shop a list of its ids.
 
-    A load reads one key. A find reads the shop's list, then its sessions. A store reads the
-    session that it replaces and the list, then writes the session, then the list, if the id is not
-    in it; one that moves to another shop reads and writes its old shop's list, too. A delete reads
-    the session, then the list, then writes the list and deletes the session. Each of these steps
-    is one round trip, for any number of sessions, where the namespace has bulk calls that take
-    them.
+    A load reads one key. A find reads the shop's list, then its sessions. A store reads the session
+    that it replaces and the list, then writes the session, and then the list, if the id is not in
+    it. If the session moves to another shop, the list of its old shop is read and written, too. A
+    delete reads the session, then the list, then writes the list and deletes the session. If the
+    namespace has bulk calls, each of these steps is one round trip for any number of sessions.
 
-    There are no transactions. A process that dies on its way may leave a session that is in no
-    list, whose store or delete has not returned; a listed id has its session, as the official
-    JavaScript adapter needs it.
+    There are no transactions. If a process dies during a store or delete, the session may be left
+    without being in a list. But every id in a list has its session, as the official JavaScript
+    adapter needs it.
 
     Args:
         namespace: Where to keep the sessions. It is never closed. Without it
             :meth:`set_namespace` must be called before anything else.
         expire_dead: Let the namespace delete sessions, offline ones too, this long after both of
-            their tokens have expired, a minute at least. A day or more, since clocks differ. What
-            the official JavaScript adapter writes is not deleted by itself.
+            their tokens have expired, a minute at least. Give it a day or more, because clocks
+            differ. What the official JavaScript adapter writes is not deleted.
         on_error: ``"log"`` failures of the namespace, or ``"raise"`` them.
         timeout: How long a call may take.
 
     Raises:
-        TypeError: If the namespace has not the methods of a :class:`KVNamespace`, or, with
-            *expire_dead*, of an :class:`ExpiringKVNamespace`.
+        TypeError: If the namespace lacks methods of a :class:`KVNamespace` or, with *expire_dead*,
+            of an :class:`ExpiringKVNamespace`.
         ValueError: If *expire_dead* is not positive.
-        RuntimeError: From every call, while there is no namespace.
+        RuntimeError: From every call while there is no namespace.
     """
 
     backend = "kv_style"
@@ -99,11 +98,11 @@ class KVSessionStorage(BaseSessionStorage):
         return f"<KVSessionStorage on {self._namespace or 'no namespace'}>"
 
     def set_namespace(self, namespace: KVNamespace) -> None:
-        """Keep the sessions in *namespace* from now on; calls under way end where they began.
+        """Keep the sessions in *namespace* from now on. Calls under way end in the old one.
 
         Raises:
-            TypeError: If it has not the methods of a :class:`KVNamespace`, or those that
-                ``expire_dead`` needs.
+            TypeError: If it lacks methods of a :class:`KVNamespace`, or those that ``expire_dead``
+                needs.
         """
         if not isinstance(namespace, KVNamespace):
             raise TypeError(

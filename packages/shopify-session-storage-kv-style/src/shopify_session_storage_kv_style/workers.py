@@ -1,4 +1,4 @@
-"""A namespace of Workers KV by its binding, inside of a Python Worker."""
+"""A namespace of Workers KV through its binding, in a Python Worker."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -11,17 +11,17 @@ _MOST_READ: Final = 100  # keys in one call, by the documentation of Workers KV
 
 
 class WorkersKVNamespace:
-    """A namespace of Workers KV, by the binding that a Python Worker gets: ``env.MY_KV``.
+    """A namespace of Workers KV, through the binding that a Python Worker gets: ``env.MY_KV``.
 
-    Many keys are read 100 in one call, and written and deleted one by one. What is too much at
-    the moment (429), such as more than one write a second to a key, is tried up to five times,
-    for about six seconds.
+    Keys are read up to 100 in one call, and written and deleted one by one. A call that is refused
+    for now (429), such as a second write to a key within a second, is tried up to five times,
+    within about six seconds.
 
     Args:
         binding: ``env.MY_KV``.
 
     Raises:
-        TypeError: If it is no binding of a namespace.
+        TypeError: If *binding* is not the binding of a namespace.
     """
 
     def __init__(self, binding: Any) -> None:

@@ -20,8 +20,8 @@ from shopify_session_storage import (
 class MemorySessionStorage(BaseSessionStorage):
     """Keeps sessions in the memory of this object, for tests and experiments.
 
-    They are gone with the object; ``disconnect()`` keeps them. Everything else is as on the
-    storages with a backend: the same checks, and sessions that come back are copies.
+    They are lost with the object, but ``disconnect()`` keeps them. Everything else is as on the
+    storages with a backend: arguments are checked, and sessions that come back are copies.
 
     Args:
         on_error: As on every storage; there is no backend here that could fail.

@@ -45,7 +45,7 @@ _CODES: Final[Mapping[int, tuple[str, Verdict, str]]] = {
     63: ("StaleShardVersion", _CONFLICT, "a chunk is moving to another shard"),
     112: ("WriteConflict", _CONFLICT, "another write of the document won"),
     117: ("ConflictingOperationInProgress", _CONFLICT, "such as a chunk that is moving"),
-    150: ("StaleEpoch", _CONFLICT, "the collection is being sharded anew"),
+    150: ("StaleEpoch", _CONFLICT, "the collection is being resharded"),
     225: ("TransactionTooOld", _CONFLICT, "a newer write of the driver's session came first"),
     244: ("TransactionAborted", _CONFLICT, "another transaction won"),
     251: ("NoSuchTransaction", _CONFLICT, "another transaction won"),
@@ -92,7 +92,7 @@ CANNOT_INDEX: Final = {
     85: "another index is in the way",  # IndexOptionsConflict
     86: "another index is in the way",  # IndexKeySpecsConflict
     8000: "the user may not",  # on Atlas
-    DUPLICATE_KEY: "several documents have the same id, or none",
+    DUPLICATE_KEY: "several documents have the same id, or have none",
 }
 
 # Where the messages of server and driver begin to repeat documents, values or the whole topology.

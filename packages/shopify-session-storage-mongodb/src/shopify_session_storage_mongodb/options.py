@@ -1,4 +1,4 @@
-"""The options of the storage, which editors complete."""
+"""The options of the storage, for editors to complete."""
 
 from datetime import timedelta
 from typing import TypedDict

@@ -59,32 +59,32 @@ _TRIES: Final = 5
 class MongoDBSessionStorage(BaseSessionStorage):
     """Keeps sessions in a collection of a MongoDB database, one document each.
 
-    Every operation is one command in one round trip, but for a find whose answer is longer than
-    one batch of the server's (101 documents, then 16 MB), which takes further ones. A start looks
-    at the indexes, in one round trip. The first one makes a unique index on ``id`` and an index on
-    ``shop``; before that, where the official adapter has left several documents of one session,
-    because it stored a new one twice at once, it reduces them to the newest.
+    Every operation is one command in one round trip. Only a find with a long answer takes more: the
+    server sends 101 documents first, then up to 16 MB at a time. When the storage opens, it checks
+    the indexes, in one round trip. If they are missing, it makes a unique index on ``id`` and an
+    index on ``shop``. If the official adapter has stored a session twice at the same moment, only
+    the newest of its documents is kept.
 
-    Reads go to the primary, so that a load sees every store before it, whatever the client's
-    settings say. Writes have the client's write concern, if it is one that tells of failures, and
-    the server's default otherwise.
+    Reads always go to the primary, so a load sees every store before it, whatever the client's
+    settings say. Writes use the client's write concern if it reports failures, and the server's
+    default otherwise.
 
     Args:
         url: ``mongodb://user:password@host:port/database`` or ``mongodb+srv://...``, with the
             driver's options, such as ``tls`` and ``authSource``; or an ``AsyncIOMotorClient`` or
             an ``AsyncMongoClient``, which is used as it is and never closed.
-        database: Name of the database; without one, that of the URL.
+        database: Name of the database; None for the one in the URL.
         session_collection_name: Name of the collection.
         expire_dead: Let MongoDB delete sessions, offline ones too, this long after both of their
-            tokens have expired, by an index on ``purge_at``. A day or more, since clocks differ.
-            What the official JavaScript adapter writes is not deleted by itself.
+            tokens have expired, by an index on ``purge_at``. Give it a day or more, because clocks
+            differ. MongoDB does not delete what the official JavaScript adapter writes.
         on_error: ``"log"`` failures of MongoDB, or ``"raise"`` them.
         timeout: How long a call may take; driver and server give up a little earlier. Making the
             indexes may take longer.
 
     Raises:
         TypeError: If an argument is of another type.
-        ValueError: If the URL is not a MongoDB URL, no database is named, or a name is not usable.
+        ValueError: If the URL is not a MongoDB URL, no database is named, or a name cannot be used.
     """
 
     backend = "mongodb"
@@ -140,14 +140,14 @@ class MongoDBSessionStorage(BaseSessionStorage):
     ) -> Self:
         """Make a storage from the parts of a URL, none of which needs escaping.
 
-        As in the JavaScript package, the user is one of the database ``admin``. For a user of
-        another one, say so in a URL, with ``authSource``.
+        As in the JavaScript package, the user belongs to the database ``admin``. For a user of
+        another database, pass a URL with ``authSource``.
 
         Args:
-            host: A name or an address, of version 6 too.
+            host: A name or an IP address, IPv6 too.
             database: Name of the database with the sessions.
-            username: Who connects.
-            password: Their password.
+            username: The user who connects.
+            password: That user's password.
             port: The server's port.
             options: The options of the class.
         """

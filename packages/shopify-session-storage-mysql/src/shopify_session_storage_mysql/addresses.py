@@ -1,4 +1,4 @@
-"""Where the server is, as a URL says it in the words of anybody's programs."""
+"""Where the server is, read from a URL with the parameters of many programs."""
 
 import json
 import ssl

@@ -64,8 +64,8 @@ class MySQLForeignTables(SqlSessionStorage):
             sql = f"ALTER TABLE {self._quoted} ADD PRIMARY KEY ({self.dialect.identifier(column)})"
             raise MigrationError(
                 f"mysql: the table {self._table} has no primary key or unique index on {column} "
-                "alone, so a session could be there twice. Remove duplicate ids, if there are any, "
-                f"and run this:\n{self._in_words(sql)};"
+                "alone, so a session could be stored twice. Remove duplicate ids, if there are "
+                f"any, and run this:\n{self._in_words(sql)};"
             )
 
     async def _has_index(self, connection: SqlConnection, column: str) -> bool:

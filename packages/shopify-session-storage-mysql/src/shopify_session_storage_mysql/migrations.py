@@ -213,7 +213,7 @@ class MySQLTables(MySQLForeignTables):
         indexes = await self._indexes(connection)
         if not indexes.has_unique("id"):
             raise MigrationError(
-                f"mysql: the table {self._table} has no primary key, so a session could be there "
+                f"mysql: the table {self._table} has no primary key, so a session could be stored "
                 "twice; it may be a copy. Remove duplicate ids, if there are any, and run this:"
                 f"\n{_script([f'ALTER TABLE {self._quoted} ADD PRIMARY KEY (`id`)'])}"
             )

@@ -31,35 +31,36 @@ _DEFAULT_LIMIT: Final = 10
 class MySQLSessionStorage(MySQLComparing):
     """Keeps sessions in a table of a MySQL or MariaDB database.
 
-    Every operation is one statement in one round trip; on a pool of your own without autocommit,
-    three.
+    Every operation is one statement in one round trip; three round trips on a pool of your own
+    without autocommit.
 
     Args:
-        url: ``mysql://user:password@host:port/database``, with parameters in the words of MySQL's
-            clients, Prisma, JDBC, Node and the usual hosts; or an aiomysql pool, which is used as
+        url: ``mysql://user:password@host:port/database``, with the parameters of MySQL's clients,
+            Prisma, JDBC, Node and the usual hosting services; or an aiomysql pool, which is used as
             it is and never closed.
-        session_table_name: Name of the table; without one ``shopify_sessions``, which is created
-            if it does not exist, or what the layout's own adapter calls it.
-        layout: Whose table it is: ``"shopify"``, or ``"prisma"`` or ``"drizzle"`` for one that
-            Prisma or Drizzle has made. That one is used as it is, and nothing is created.
-        column_names: What the columns of such a table are called, such as
-            ``{"accessToken": "token"}``, where it is not the name in another spelling.
+        session_table_name: Name of the table; None for the usual one of the layout, such as
+            ``shopify_sessions``.
+        layout: Whose table it is: ``"shopify"``, a table that is created if it does not exist; or
+            ``"prisma"`` or ``"drizzle"``, a table that Prisma or Drizzle has created. Such a table
+            is used as it is, and no other table is created beside it.
+        column_names: Names of columns of such a table that differ by more than case and
+            underscores, such as ``{"accessToken": "token"}``.
         leases_table_name: Name of the table of leases.
-        connection_pool_limit: How many connections there may be at once, at least 1.
+        connection_pool_limit: How many connections there may be at once; 1 or more.
         pool_options: Options of ``aiomysql.connect()`` such as ``ssl`` (an ``ssl.SSLContext``),
-            ``unix_socket`` or ``connect_timeout`` (seconds; 15), and ``pool_recycle``, the
-            seconds for which a connection may be idle (180; -1: for ever). ``password`` may be a
-            callable, sync or async, that makes one for each connection.
+            ``unix_socket`` or ``connect_timeout`` (in seconds; default 15), and ``pool_recycle``,
+            how many seconds a connection may be idle (default 180; -1: for ever). ``password`` may
+            be a callable, sync or async, that returns the password for each new connection.
         migrator_options: Where applied migrations are recorded.
-        rewrite_large_tables: Whether to rewrite a table of 100,000 rows or more where its columns
-            are too narrow, which stops those who write for as long as it takes.
+        rewrite_large_tables: Whether opening may rewrite a table of 100,000 rows or more whose
+            columns are too narrow. Nobody else can write to the table meanwhile.
         on_error: ``"log"`` failures of the database, or ``"raise"`` them.
-        timeout: How long a call may take, at most; a shorter ``socket_timeout`` of the URL counts.
+        timeout: How long a call may take. A shorter ``socket_timeout`` in the URL takes its place.
 
     Raises:
         TypeError: If an argument is of another type.
-        ValueError: If the URL is not a MySQL URL, there is no such layout, a name is not usable,
-            or there are options that contradict each other.
+        ValueError: If the URL is not a MySQL URL, there is no such layout, a name cannot be used,
+            or options contradict each other.
     """
 
     backend = "mysql"
@@ -135,10 +136,10 @@ class MySQLSessionStorage(MySQLComparing):
         """Make a storage from the parts of a URL, none of which needs escaping.
 
         Args:
-            host: A name or an address, of version 6 too.
+            host: A name or an IP address, IPv6 too.
             database: Name of the database.
-            username: Who connects.
-            password: Their password.
+            username: The user who connects.
+            password: That user's password.
             port: The server's port.
             options: The options of the class.
         """

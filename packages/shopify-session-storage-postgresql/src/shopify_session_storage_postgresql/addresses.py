@@ -154,7 +154,7 @@ def _check_escapes(netloc: str, path: str, query: str, fragment: str) -> None:
     """Refuse what looks like a password that was pasted as it is, before it is taken for more."""
     if fragment or netloc.count("@") > 1 or "@" in path or (netloc and "@" in query):
         raise ValueError(
-            f"{_FORM}; characters of user and password such as / ? # @ are escaped there, "
+            f"{_FORM}; escape characters such as / ? # @ in user and password, "
             "or use with_credentials()"
         )
 

@@ -50,7 +50,7 @@ FAILURES: Final = {
     "53": Failure("insufficient_resources", UNAVAILABLE, "the server has no room for it"),
     "54": Failure("program_limit_exceeded", DATA, "a value is too large for the server"),
     "55P03": Failure("lock_not_available", CONFLICT, "somebody else holds a lock on it"),
-    "57014": Failure("query_canceled", UNAVAILABLE, "the server gave it up, as too slow"),
+    "57014": Failure("query_canceled", UNAVAILABLE, "the server gave up: it took too long"),
     "57P01": Failure("admin_shutdown", LOST, "the server ended the connection"),
     "57P02": Failure("crash_shutdown", LOST, "the server has crashed"),
     "57P03": Failure("cannot_connect_now", LOST, "the server is starting or stopping"),
@@ -58,7 +58,7 @@ FAILURES: Final = {
     "57P05": Failure("idle_session_timeout", LOST, "the server closed it as idle"),
     "58": Failure("system_error", UNAVAILABLE, "the server's machine fails"),
     "P0": Failure("plpgsql_error", DATA, "a trigger of the table refuses it"),
-    "XX": Failure("internal_error", UNAVAILABLE, "the server, or a pooler before it, fails"),
+    "XX": Failure("internal_error", UNAVAILABLE, "the server, or a pooler in front of it, fails"),
 }
 
 # What the driver raises without a word of the server. The first that fits counts.

@@ -43,7 +43,7 @@ class PostgreSQLForeignTables(PostgreSQLConnections):
         if not is_unique:
             raise MigrationError(
                 f"postgresql: the table {self._table} has no primary key or unique index on "
-                f"{column} alone, so a session could be there twice; remove duplicate ids, if "
+                f"{column} alone, so a session could be stored twice; remove duplicate ids, if "
                 "there are any, and run this:\n"
                 f"ALTER TABLE {self._quoted} ADD PRIMARY KEY ({self.dialect.identifier(column)});"
             )

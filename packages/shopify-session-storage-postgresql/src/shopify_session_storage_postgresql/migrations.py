@@ -80,7 +80,7 @@ class PostgreSQLMigrations(PostgreSQLTables):
         if steps.key:
             raise MigrationError(
                 f"postgresql: the table {self._table} has no primary key, so a session could be "
-                "there twice; it may be a copy. Remove duplicate ids, if there are any, and run "
+                "stored twice; it may be a copy. Remove duplicate ids, if there are any, and run "
                 f"this:\n{_script(steps.key)}"
             )
 

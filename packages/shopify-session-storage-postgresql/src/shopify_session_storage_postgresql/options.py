@@ -1,4 +1,4 @@
-"""The options of the storage, which editors complete."""
+"""The options of the storage, for editors to complete."""
 
 from collections.abc import Mapping
 from datetime import timedelta

@@ -46,34 +46,35 @@ _CASTS: Final = {
 class PostgreSQLSessionStorage(PostgreSQLMigrations):
     """Keeps sessions in a table of a PostgreSQL database.
 
-    Every operation is one statement in one round trip. Behind a pooler such as PgBouncer, which
-    is noticed at the start, it is a transaction of four, because a pooler may give each statement
-    another server connection.
+    Every operation is one statement in one round trip. Behind a pooler such as PgBouncer, which the
+    storage notices when it opens, an operation is a transaction of four round trips, because a
+    pooler may give each statement another server connection.
 
     Args:
-        url: ``postgresql://user:password@host:port/database``, with several hosts if need be and
-            the parameters of libpq, of Prisma and of hosts, and ``schema``; or an asyncpg pool,
-            which is used as it is and never closed.
-        session_table_name: Name of the table; without one ``shopify_sessions``, which is created
-            if it does not exist, or what the layout's own adapter calls it.
-        layout: Whose table it is: ``"shopify"``, or ``"prisma"`` or ``"drizzle"`` for one that
-            Prisma or Drizzle has made. That one is used as it is, and nothing is created.
-        column_names: What the columns of such a table are called, such as
-            ``{"accessToken": "token"}``, where it is not the name in another spelling.
+        url: ``postgresql://user:password@host:port/database``. It may have several hosts,
+            ``?schema=``, and the parameters of libpq, of Prisma and of the usual hosting services.
+            Or an asyncpg pool, which is used as it is and never closed.
+        session_table_name: Name of the table; None for the usual one of the layout, such as
+            ``shopify_sessions``.
+        layout: Whose table it is: ``"shopify"``, a table that is created if it does not exist; or
+            ``"prisma"`` or ``"drizzle"``, a table that Prisma or Drizzle has created. Such a table
+            is used as it is, and no other table is created beside it.
+        column_names: Names of columns of such a table that differ by more than case and
+            underscores, such as ``{"accessToken": "token"}``.
         leases_table_name: Name of the table of leases.
         schema: Schema of the tables, created if it does not exist; without one, the first of the
             connection's search path.
         pool_options: Options of ``asyncpg.create_pool()``, such as ``max_size``.
         migrator_options: Where applied migrations are recorded.
-        rewrite_large_tables: Whether a table of 100,000 rows or more may be rewritten by a start,
-            while nobody else can use it, if it has columns that are too narrow.
+        rewrite_large_tables: Whether opening may rewrite a table of 100,000 rows or more whose
+            columns are too narrow. Nobody else can use the table meanwhile.
         on_error: ``"log"`` failures of the database, or ``"raise"`` them.
-        timeout: How long a call may take. The server is told to give up a little before.
+        timeout: How long a call may take. The server is told to give up a little earlier.
 
     Raises:
         TypeError: If an argument is of another type.
         ValueError: If the URL cannot be used or has an unknown parameter, there is no such layout,
-            a name is not usable, or there are pool options for a pool of your own.
+            a name cannot be used, or *pool_options* are given with a pool of your own.
     """
 
     backend = "postgresql"
@@ -171,10 +172,10 @@ class PostgreSQLSessionStorage(PostgreSQLMigrations):
         """Make a storage from the parts of a URL, none of which needs escaping.
 
         Args:
-            host: A name or an address, of version 6 too.
+            host: A name or an IP address, IPv6 too.
             database: Name of the database.
-            username: Who connects.
-            password: Their password.
+            username: The user who connects.
+            password: That user's password.
             port: The server's port.
             options: The options of the class.
         """

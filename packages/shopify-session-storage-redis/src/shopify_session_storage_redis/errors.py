@@ -33,14 +33,14 @@ CODES: Final = {
     "MASTERDOWN": Meaning(_LOST, "the server is a replica that has lost its master"),
     "CLUSTERDOWN": Meaning(_LOST, "a part of the cluster is down"),
     "UNBLOCKED": Meaning(_LOST, "the server has become a replica meanwhile"),
-    "NOREPLICAS": Meaning(_LOST, "the master has lost its replicas, or they it: no writes"),
+    "NOREPLICAS": Meaning(_LOST, "the master has too few replicas to take writes"),
     "NOSCRIPT": Meaning(_LOST, "the server has forgotten a script, twice"),
     "TRYAGAIN": Meaning(_CONFLICT, "the keys are on their way to another node"),
-    "BUSY": Meaning(_CONFLICT, "somebody's script holds up the server"),
+    "BUSY": Meaning(_CONFLICT, "another client's script blocks the server"),
     "NOAUTH": Meaning(_DENIED, "the server wants a password"),
     "WRONGPASS": Meaning(_DENIED, "the user is not known, or the password is wrong"),
     "NOPERM": Meaning(_DENIED, "the user lacks a right"),
-    "DENIED": Meaning(_DENIED, "the server is in protected mode: it takes local clients alone"),
+    "DENIED": Meaning(_DENIED, "the server is in protected mode: it accepts only local clients"),
     "OOM": Meaning(_UNAVAILABLE, "the server's memory is full (maxmemory): no writes"),
     "MISCONF": Meaning(_UNAVAILABLE, "the server cannot save to its disk: no writes"),
     "MOVED": Meaning(_UNAVAILABLE, "the server is a node of a cluster; use redis+cluster://"),
@@ -63,7 +63,7 @@ _TEXTS: Final = (
     ),
     (
         r"without any password configured|no password is set",
-        Meaning(_DENIED, "there is a password in the URL, and none on the server"),
+        Meaning(_DENIED, "the URL has a password, but the server has none"),
     ),
     (
         r"cluster support disabled|cluster mode is not enabled",
@@ -118,7 +118,7 @@ _IN_THE_WAY: Final = {
 
 
 class KeyConflictError(SessionStorageError):
-    """A key that a session or a list needs holds something else, which is left as it is."""
+    """A key for a session or a list holds something else, which is left as it is."""
 
 
 def conflict_error(conflict: Sequence[bytes]) -> KeyConflictError:

@@ -57,35 +57,35 @@ _LISTS: Final = 16  # read together; each may be long
 
 
 class RedisSessionStorage(BaseSessionStorage):
-    """Keeps sessions in Redis, and the keys of each shop's sessions in a list of the shop.
+    """Keeps sessions in Redis, and for each shop a list of the keys of its sessions.
 
-    On one server a session and its list change together, in a script, and every operation is one
+    On one server, a script changes a session and its list together, and every operation is one
     round trip; finds that travel together are two, or three if one of the shops has no list. On a
-    cluster they are on different nodes: the session changes first, then the list, each in one
-    atomic step, so a store takes two round trips, a find two, and a delete three. If the prefix
-    has a hash tag, such as ``{shopify}``, all keys are on one node of the cluster, which then
-    serves as one server does.
+    cluster, session and list are on different nodes. The session changes first, then the list, each
+    in one atomic step: a store takes two round trips, a find two, and a delete three. If the prefix
+    has a hash tag, such as ``{shopify}``, all keys are on one node of the cluster, and everything
+    works as on one server.
 
     Args:
         url: ``redis://user:password@host:port/db``, ``rediss://...`` for TLS, or
-            ``unix://:password@/path?db=0``, with redis-py's parameters; ``redis+cluster://`` or
-            ``rediss+cluster://`` for any nodes of a cluster; or a client of ``redis.asyncio``,
-            which is used as it is and never closed.
-        session_key_prefix: What all keys begin with, followed by an underscore.
+            ``unix://:password@/path?db=0``, with redis-py's parameters. For a cluster,
+            ``redis+cluster://`` or ``rediss+cluster://`` with one or more of its nodes. Or a client
+            of ``redis.asyncio``, which is used as it is and never closed.
+        session_key_prefix: The prefix of all keys; an underscore follows it.
         client_options: Options of ``redis.asyncio.Redis``, or of ``RedisCluster``.
-        migrator_options: Accepted as in the JavaScript package; its record of migrations is
-            always ``<prefix>_migrations``.
+        migrator_options: Accepted as in the JavaScript package. The record of migrations is always
+            ``<prefix>_migrations``, as there.
         expire_dead: Let Redis delete sessions, offline ones too, this long after both of their
-            tokens have expired. A day or more, since clocks differ. What the official JavaScript
-            adapter writes is not deleted by itself.
+            tokens have expired. Give it a day or more, because clocks differ. Redis does not delete
+            what the official JavaScript adapter writes.
         on_error: ``"log"`` failures of Redis, or ``"raise"`` them.
         timeout: How long a call may take, once the storage is open.
 
     Raises:
         TypeError: If an argument is of another type.
-        ValueError: If the URL is not a Redis URL or has a parameter that is not known, the prefix
-            is not usable, the record is to be elsewhere, or there are client options for a client
-            of your own.
+        ValueError: If the URL is not a Redis URL or has an unknown parameter, the prefix cannot be
+            used, *migrator_options* name another record, or *client_options* are given with a
+            client of your own.
     """
 
     backend = "redis"
@@ -142,10 +142,10 @@ class RedisSessionStorage(BaseSessionStorage):
         """Make a storage from the parts of a URL, none of which needs escaping.
 
         Args:
-            host: A name or an address, of version 6 too.
+            host: A name or an IP address, IPv6 too.
             db: Number of the database.
-            username: Who connects; ``""`` for the default user.
-            password: Their password.
+            username: The user who connects; ``""`` for the default user.
+            password: That user's password.
             port: The server's port.
             options: The options of the class.
         """
@@ -291,5 +291,5 @@ def _check(conflict: Sequence[bytes] | None) -> None:
 
 @hides_arguments
 def open_url(url: str, **options: Unpack[RedisOptions]) -> RedisSessionStorage:
-    """Make the storage for ``redis://...``, ``rediss://...``, ``unix://...``, of a cluster, too."""
+    """Make the storage for ``redis://...``, ``rediss://...``, ``unix://...``, and for clusters."""
     return RedisSessionStorage(url, **options)

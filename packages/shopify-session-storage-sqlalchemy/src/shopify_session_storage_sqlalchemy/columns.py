@@ -62,7 +62,7 @@ def columns_of(table: Table) -> list[Column[Any]]:
     if not _is_key(table, mine[0]):
         raise ValueError(
             f"the column {mine[0].name} of the table {table.name} must be its primary key or "
-            "unique, because a session could be there twice otherwise"
+            "unique; otherwise a session could be stored twice"
         )
     return mine
 

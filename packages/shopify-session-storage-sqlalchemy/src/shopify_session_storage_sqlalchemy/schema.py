@@ -66,7 +66,7 @@ async def check_tables(
         raise MigrationError(f"sqlalchemy: {complaint}")
     if not await connections.read(lambda connection: is_found_by(connection, columns[1])):
         logger.warning(
-            "sqlalchemy: the table %s has no index on %s, so that each find_sessions_by_shop() "
+            "sqlalchemy: the table %s has no index on %s, so each find_sessions_by_shop() "
             "reads all of it",
             table.fullname,
             columns[1].name,
@@ -113,7 +113,7 @@ def _complaint(connection: Connection, table: Table, columns: Sequence[Column[An
         there = set()
     if not there:
         return (
-            f"there is no table {table.fullname}: migrate, give create=True, or have somebody run "
+            f"there is no table {table.fullname}: run your migrations, pass create=True, or run "
             f"this:\n{script(connection.dialect, table)}"
         )
     if missing := [column.name for column in columns if column.name not in there]:
@@ -130,7 +130,7 @@ def _complaint(connection: Connection, table: Table, columns: Sequence[Column[An
     if [columns[0].name] not in (key, *unique):
         return (
             f"the table {table.fullname} has no primary key, and nothing unique, on "
-            f"{columns[0].name} alone, so that a session could be there twice"
+            f"{columns[0].name} alone, so a session could be stored twice"
         )
     if connection.dialect.name in ("mysql", "mariadb"):
         modes = connection.exec_driver_sql("SELECT @@sql_mode").scalar_one()

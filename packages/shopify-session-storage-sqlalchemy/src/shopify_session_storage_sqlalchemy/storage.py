@@ -32,26 +32,26 @@ _DIALECTS: Final = ("postgresql", "mysql", "mariadb", "sqlite")
 
 
 class SQLAlchemySessionStorage(TableSessionStorage):
-    """Keeps sessions in a table, on connections of an SQLAlchemy engine.
+    """Keeps sessions in a table, over the connections of an SQLAlchemy engine.
 
-    Each call takes a connection of the engine's pool for one short transaction of its own, outside
-    of the caller's: what is stored stays stored if the caller rolls back.
+    Each call takes a connection from the engine's pool for one short transaction of its own. That
+    is not part of your transaction: what is stored stays stored if you roll back.
 
     Args:
         engine: An engine for PostgreSQL (asyncpg or psycopg), MySQL or MariaDB (aiomysql or
             asyncmy) or SQLite (aiosqlite). It is used as it is and never disposed of. Its ``echo``
             shows the statements of this storage without their values.
-        table: The table of sessions, or a mapped class that has it; None for ``shopify_sessions``,
-            which is what :func:`sessions_table` declares. Its columns are known by their names,
-            without regard to case and underscores. Those of dates may be numbers or DateTime.
+        table: The table of sessions, or a mapped class; None for ``shopify_sessions``, the table
+            that :func:`sessions_table` declares. Columns are found by their names, without regard
+            to case and underscores. Columns for dates may be numbers or DateTime.
         layout: Whose table it is: ``"shopify"``, or that of Shopify's packages for Prisma
-            (``"prisma"``, a table ``Session``) or Drizzle (``"drizzle"``, ``session``), which is
-            looked at, and never created or altered.
+            (``"prisma"``, a table ``Session``) or Drizzle (``"drizzle"``, a table ``session``),
+            which is used as it is, and never created or altered.
         leases: The table of leases, with the columns ``name``, ``holder`` and ``expires``; None for
-            ``<table>_leases``, which is what :func:`leases_table` declares.
+            ``<table>_leases``, the table that :func:`leases_table` declares.
         create: Whether to create both tables if they do not exist.
         on_error: ``"log"`` failures of the database, or ``"raise"`` them.
-        timeout: How long a call may take, with its wait for a connection of the pool.
+        timeout: How long a call may take, including the wait for a connection of the pool.
 
     Raises:
         TypeError: If an argument is of another type, such as an engine that is not async.
@@ -260,8 +260,8 @@ class SQLAlchemySessionStorage(TableSessionStorage):
             )
             raise MigrationError(
                 f"sqlalchemy: leases need a table of their own, and {self._leases.fullname} does "
-                f"not exist; {self._layout.title} would drop what it does not know, so nothing is "
-                f"created here. {lines}"
+                f"not exist; {self._layout.title} drops tables that its schema does not declare, "
+                f"so none is created here. {lines}"
             ) from failure
         raise MigrationError(
             f"sqlalchemy: there is no table of leases, {self._leases.fullname}: declare "

@@ -57,10 +57,11 @@ def sessions_table(
 ) -> Table:
     """Declare the table of sessions, for Alembic or for ``metadata.create_all()``.
 
-    It is the table that the adapters for PostgreSQL, MySQL and SQLite make: each program may use
-    it by whichever adapter. One of another layout is Prisma's or Drizzle's to create; declare it
-    for Alembic to know it and leave it alone, as the model in the README of Shopify's package
-    makes it. Say where yours differs: ``table.c.accountOwner.nullable = False``.
+    With the layout ``"shopify"`` it is the table that the adapters for PostgreSQL, MySQL and SQLite
+    create, so programs with any of these adapters can share it. With another layout it is the table
+    that Prisma or Drizzle creates from the model in the README of Shopify's package. Declare it so
+    that Alembic leaves it alone, and change what differs in your table:
+    ``table.c.accountOwner.nullable = False``.
 
     Args:
         metadata: Where it is declared.
@@ -96,13 +97,13 @@ def leases_table(
     layout: LayoutName = "shopify",
     schema: str | None = None,
 ) -> Table:
-    """Declare the table of leases, which make one process of many refresh an access token.
+    """Declare the table of leases, by which only one of many processes refreshes an access token.
 
     Args:
         metadata: Where it is declared.
-        name: Its name; None for that of the layout's table of sessions with ``_leases``, such as
-            ``shopify_sessions_leases``. A storage looks for ``<its table>_leases`` by itself.
-        layout: Whose table that of sessions is: ``"shopify"``, ``"prisma"`` or ``"drizzle"``.
+        name: Its name; None for the layout's table of sessions with ``_leases``, such as
+            ``shopify_sessions_leases``. By default, a storage uses ``<its table>_leases``.
+        layout: Whose table the table of sessions is: ``"shopify"``, ``"prisma"`` or ``"drizzle"``.
         schema: Its schema; None for the default.
 
     Raises:

@@ -58,29 +58,30 @@ _T = TypeVar("_T")
 class SQLiteSessionStorage(SqlSessionStorage):
     """Keeps sessions in a table of an SQLite database.
 
-    A database in a file gets WAL mode and two connections, each with a thread: one that reads and
-    one that writes, so that loads wait neither for stores nor for other processes that write.
-    Stores that arrive while one is being written are written together, in one transaction with
-    one sync to disk. Every operation takes one statement and one hop to a thread.
+    A database in a file is switched to WAL mode, and gets two connections, each with its own
+    thread: one to read and one to write. So loads wait neither for stores nor for other processes
+    that write. Stores that arrive while another is being written are written together, in one
+    transaction with one sync to disk. Every operation is one statement and one hop to a thread.
 
     Args:
-        database: Path of the file, created if it does not exist; ``":memory:"``; or an open
-            aiosqlite connection, which is used as it is and never closed. Do not keep a
+        database: Path of the file, which is created if it does not exist; or ``":memory:"``; or an
+            open aiosqlite connection, which is used as it is and never closed. Do not keep a
             transaction open on it: what this storage writes is committed at once.
-        session_table_name: Name of the table; without one ``shopify_sessions``, which is created
-            if it does not exist, or what the layout's own adapter calls it.
-        layout: Whose table it is: ``"shopify"``, or ``"prisma"`` or ``"drizzle"`` for one that
-            Prisma or Drizzle has made. That one is used as it is, and nothing is created.
-        column_names: What the columns of such a table are called, such as
-            ``{"accessToken": "token"}``, where it is not the name in another spelling.
+        session_table_name: Name of the table; None for the usual one of the layout, such as
+            ``shopify_sessions``.
+        layout: Whose table it is: ``"shopify"``, a table that is created if it does not exist; or
+            ``"prisma"`` or ``"drizzle"``, a table that Prisma or Drizzle has created. Such a table
+            is used as it is, and no other table is created beside it.
+        column_names: Names of columns of such a table that differ by more than case and
+            underscores, such as ``{"accessToken": "token"}``.
         leases_table_name: Name of the table of leases.
         migrator_options: Where applied migrations are recorded.
         on_error: ``"log"`` failures of the database, or ``"raise"`` them.
-        timeout: How long a call may take, also if another process holds a lock.
+        timeout: How long a call may take, also while another process holds a lock.
 
     Raises:
         TypeError: If an argument is of another type.
-        ValueError: If the path is empty, there is no such layout, or a name is not usable.
+        ValueError: If the path is empty, there is no such layout, or a name cannot be used.
     """
 
     backend = "sqlite"
@@ -293,7 +294,7 @@ class SQLiteSessionStorage(SqlSessionStorage):
 def open_url(url: str, **options: Any) -> SQLiteSessionStorage:
     """Make the storage for ``sqlite:///relative.db``, ``sqlite:////absolute.db`` or ``sqlite://``.
 
-    The last one is a database in memory.
+    ``sqlite://`` is a database in memory.
 
     Raises:
         ValueError: If the URL names a host, or has a parameter that cannot be honoured.

@@ -25,10 +25,10 @@ _FALSE: Final = frozenset({"0", "false", "no", "off"})
 
 
 def normal_scheme(url: str) -> str:
-    """Return *url* with the scheme in lower case, and in the word that adapters know.
+    """Return *url* with its scheme in lower case, and by the name that adapters know.
 
     ``postgresql+asyncpg://`` becomes ``postgresql://``, ``mariadb://`` becomes ``mysql://``,
-    ``valkey://`` becomes ``redis://``. What is no URL is returned as it is.
+    ``valkey://`` becomes ``redis://``. What is not a URL is returned as it is.
     """
     scheme, separator, rest = url.partition("://")
     if not separator:
@@ -43,14 +43,14 @@ def normal_scheme(url: str) -> str:
 def url_with_credentials(
     scheme: str, host: str, port: int, username: str, password: str, path: str
 ) -> str:
-    """Return the URL of a server, for adapters that take its parts, too.
+    """Return the URL of a server, made from its parts.
 
     Args:
-        scheme: What it begins with.
-        host: A name or an address, of version 6 too.
+        scheme: The scheme, such as ``"postgresql"``.
+        host: A name or an IP address, IPv6 too.
         port: The server's port.
-        username: Who connects.
-        password: Their password.
+        username: The user who connects.
+        password: That user's password.
         path: What follows the slash, such as the name of the database.
     """
     address = f"[{host}]" if ":" in host else quote(host, safe="")
@@ -59,15 +59,15 @@ def url_with_credentials(
 
 
 class UrlParameters:
-    """The parameters of a URL: each is honoured, known and passed over, or refused by name.
+    """The parameters of a URL: each is used, known but ignored, or refused by name.
 
-    Asking for a parameter makes its name known. When all have been asked for, :meth:`finish`
-    refuses what is left.
+    A name that was asked for is known. When all have been asked for, :meth:`finish` refuses the
+    rest.
 
     Args:
-        what: Whose URL it is, for messages, such as ``"PostgreSQL"``.
-        query: What follows the question mark. If a name is there twice, the last one counts.
-        fold: Whether names are the same that differ in case, hyphens and underscores alone.
+        what: The backend's name in messages, such as ``"PostgreSQL"``.
+        query: What follows the question mark. If a name occurs twice, the last one counts.
+        fold: Whether names that differ only in case, hyphens and underscores are the same.
 
     Raises:
         ValueError: If it is malformed.
@@ -120,15 +120,15 @@ class UrlParameters:
         return self._converted(names, _seconds, "a number of seconds")
 
     def accept(self, *names: str) -> None:
-        """Make *names* known whose parameters mean nothing here."""
+        """Accept parameters of these *names*, which mean nothing here."""
         for name in names:
             self._known.setdefault(self._key(name), name)
 
     def finish(self) -> None:
-        """Refuse what nobody has asked for.
+        """Refuse the parameters that nobody has asked for.
 
         Raises:
-            ValueError: If there is a parameter that is not known.
+            ValueError: If there is an unknown parameter.
         """
         for key, (name, _) in self._given.items():
             if key not in self._known:

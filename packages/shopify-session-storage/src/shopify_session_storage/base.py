@@ -35,10 +35,10 @@ DEFAULT_TIMEOUT: Final = timedelta(seconds=10)
 class BaseSessionStorage(ErrorPolicy):
     """Base of the storages that talk to a backend.
 
-    This class checks arguments before anything is sent, opens on first use, lets calls that have
-    to wait travel together, ends each call within a time limit, repeats what its error says may
-    succeed, and applies the error policy. An adapter names its driver's errors and implements
-    hooks on data; all of them raise the driver's errors as they come.
+    This class checks arguments before anything is sent, opens on first use, lets calls that have to
+    wait travel together, ends each call within a time limit, repeats a call if its error says that
+    it may succeed then, and applies the error policy. An adapter names its driver's errors and
+    implements hooks, which let the driver's errors through unchanged.
 
     Hooks that an adapter must have::
 
@@ -47,7 +47,7 @@ class BaseSessionStorage(ErrorPolicy):
         async def _close(self) -> None
             Release what _open() created, all or part of it, but nothing that was passed in.
         async def _ping(self) -> None
-            Ask the backend for a sign of life, in one cheap round trip.
+            See that the backend answers, in one cheap round trip.
         async def _load(self, ids: Sequence[str]) -> Iterable[Session]
             Return what is stored under the ids, in any order; missing ones are left out.
         async def _store(self, sessions: Sequence[Session]) -> None
@@ -68,22 +68,22 @@ class BaseSessionStorage(ErrorPolicy):
         async def _scan(self, after: str | None, batch: int) -> SessionPage
             Return a page of all sessions, by key. Without it, scan_sessions() raises.
         async def _drop_dangling(self, after: str | None, batch: int) -> str | None
-            Drop what the adapter's own indexes have of sessions that are not there, a part at a
-            time; return where to go on. The default has nothing to do.
+            Remove from the adapter's own indexes the sessions that are not there any more, a part
+            at a time; return where to go on. The default does nothing.
         async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool
         async def _release_lease(self, name: str, holder: str) -> None
-            Leases; those of the default are known to this object alone. With leases that the
-            backend keeps, set leases = "backend".
+            Leases. The default keeps them in this object alone. With leases that the backend keeps,
+            set leases = "backend".
         def _misfit(self, session: Session) -> str | None
-            Say why the backend, as it was found, cannot hold a session.
+            Say why the backend, as it is set up, cannot hold a session.
         def _verdict(self, error: Exception) -> Verdict
             Tell what an error of the driver means. The default goes by the classes below.
         async def _recover(self) -> None
-            See that the next call gets a fresh connection; do not wait for the backend.
+            Make sure that the next call gets a fresh connection; do not wait for the backend.
         def _abandon(self) -> None
-            Let go of what _open() created, without awaiting: its event loop has ended.
+            Drop what _open() created, without awaiting anything: its event loop has ended.
         def _forget(self) -> None
-            Forget what _open() created, without touching it: it is the parent process's.
+            Forget what _open() created, without touching it: it belongs to the parent process.
         def _describe(self, error: Exception) -> str
             Describe an error in words that hold no stored value. The default: its class.
         def _scrub(self, error: Exception) -> None
@@ -100,19 +100,19 @@ class BaseSessionStorage(ErrorPolicy):
     Attributes:
         backend: Name of the backend, as in the logger ``shopify_session_storage.<backend>``.
         driver_errors: Everything that the driver raises on a failure.
-        data_errors: Those that can be the fault of one session (:attr:`Verdict.DATA`).
+        data_errors: Those that one session may cause (:attr:`Verdict.DATA`).
         conflict_errors: Those that another transaction causes (:attr:`Verdict.CONFLICT`).
         denied_errors: Those that the user's rights cause (:attr:`Verdict.DENIED`).
         connection_errors: Those that mean a lost connection (:attr:`Verdict.LOST`). An error of
             several of these kinds is of the one named first here.
-        max_groups: How many groups of one kind may be under way at once.
+        max_groups: How many groups of calls of one kind may be under way at once.
         max_write_groups: The same for stores and deletes; None for as many.
-        max_slow_groups: How many more may be, if that many take longer than a moment.
+        max_slow_groups: How many more may be under way if as many groups take longer than usual.
         max_group_items: How many ids or sessions one call of a hook gets at most.
         max_group_shops: How many shops one call of a hook gets at most; each may have many
             sessions.
         max_group_bytes: How many bytes of text the sessions of one group have at most; ``_open``
-            may set it to what the backend takes.
+            may set it to what the backend accepts.
 
     Args:
         on_error: What to do when the backend fails. ``"log"``: log it at ERROR and return False,

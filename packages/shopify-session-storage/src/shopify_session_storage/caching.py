@@ -1,4 +1,4 @@
-"""Loads answered from memory for a while, for apps that ask for a few shops again and again."""
+"""A cache that answers loads from memory, for apps that load the same shops again and again."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,7 +27,7 @@ _fresh: Final[ContextVar[bool]] = ContextVar("shopify_session_storage.fresh_read
 
 @contextmanager
 def fresh_reads() -> Iterator[None]:
-    """Have every load inside the block ask the backend, whatever caches are in between."""
+    """Make every load inside the block ask the backend, whatever caches are in between."""
     token = _fresh.set(True)
     try:
         yield
@@ -54,21 +54,22 @@ class _Load:
 class CachedSessionStorage(WrappedSessionStorage):
     """Serves loads of another storage from memory.
 
-    Only loads, and only of sessions whose access token is valid for a while: never a session that
-    is due, never None, no find, comparison or lease. So an install shows at once, and
-    :class:`AccessTokenStore` never refreshes with what only the cache still knows.
+    It serves only loads, and only of sessions whose access token is valid for a while yet. Finds,
+    comparisons and leases go to the storage, and so do loads of sessions that are due for a refresh
+    or not stored. So an install shows at once, and :class:`AccessTokenStore` never refreshes with
+    an outdated refresh token.
 
-    A load may return what another process has replaced or deleted up to *ttl* ago: the scopes
-    before a new grant, or a token whose shop has uninstalled the app. What this object has written
-    shows at once. Inside :func:`fresh_reads` every load goes to the storage within.
+    A load may return a session that another process replaced or deleted up to *ttl* ago: with the
+    scopes before a new grant, or with a token of a shop that has uninstalled the app. What this
+    object writes shows at once. Inside :func:`fresh_reads` every load goes to the storage.
 
     Args:
-        storage: The storage within.
-        ttl: How long a session is served, from when its load began; 0 for never.
-        max_sessions: How many sessions are kept at most: those that were asked for last.
-        refresh_before: A session is not served any more this long before its token expires. More
-            than the same option of :class:`AccessTokenStore`, so that due tokens are seen as they
-            are stored.
+        storage: The storage whose loads are cached.
+        ttl: How long a session is served, counted from the start of its load; 0: never.
+        max_sessions: How many sessions are kept at most. Those that were used last stay.
+        refresh_before: A session is not served any more this long before its token expires. Give it
+            more than the same option of :class:`AccessTokenStore`, so that tokens that are due come
+            from the storage.
 
     Raises:
         TypeError: If an argument is of another type.
@@ -95,7 +96,7 @@ class CachedSessionStorage(WrappedSessionStorage):
         self._loads: dict[str, list[_Load]] = {}
 
     def invalidate(self, id: str | None = None) -> None:
-        """Forget the session with this id, or all; loads under way are not kept either.
+        """Forget the session with this id, or all. Loads under way are not cached either.
 
         Raises:
             TypeError: If *id* is neither None nor a str.

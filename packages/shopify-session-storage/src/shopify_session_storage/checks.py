@@ -1,8 +1,8 @@
-"""What may be stored: one rule for all backends, checked before anything is sent.
+"""What may be stored: the same rules for all backends, checked before anything is sent.
 
 Adapters that extend :class:`~shopify_session_storage.BaseSessionStorage` get these checks from it;
-those that implement the five methods of :class:`~shopify_session_storage.SessionStorage` alone
-call them first thing.
+those that extend only :class:`~shopify_session_storage.SessionStorage` must call them first in each
+method.
 """
 
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ def check_session_id(id: str) -> None:
 
 
 def is_session_id(name: str) -> bool:
-    """Tell whether *name* can be a session's id, as :func:`check_session_id` has it."""
+    """Tell whether *name* can be a session's id; see :func:`check_session_id`."""
     try:
         check_session_id(name)
     except ValueError:
@@ -76,7 +76,7 @@ def check_shop(shop: str) -> None:
 
     Raises:
         TypeError: If it is not a str.
-        ValueError: As :func:`check_session_id`; reserved is only ``migrations``, the name of
+        ValueError: As :func:`check_session_id`. Only ``migrations`` is reserved, the name of
             Redis's migration record.
     """
     _check_key("shop", shop)
@@ -170,8 +170,8 @@ def check_lease(name: str, holder: str, *ttl: timedelta) -> int:
 
     Args:
         name: What is leased.
-        holder: Who takes it or gives it up.
-        ttl: How long it is taken for; left out where it is given up.
+        holder: Who takes or releases it.
+        ttl: How long it lasts; left out if it is released.
 
     Returns:
         The *ttl* in milliseconds, rounded up; 0 without one.

@@ -19,15 +19,16 @@ _T = TypeVar("_T")
 class CustomSessionStorage(SessionStorage):
     """A storage made of callbacks, each a plain or an async function.
 
-    Arguments are checked as on every other storage. What a callback raises reaches the caller as
-    it is. ``compare_and_store()`` and leases are those of this process.
+    Arguments are checked as on every other storage. The caller gets what a callback raises,
+    unchanged. ``compare_and_store()`` and leases work within this process only.
 
     Args:
-        store: Takes a Session and tells whether it is stored.
-        load: Takes an id and returns a Session, a dict of the shape of ``Session.to_dict()``, or
-            None. Dates in a dict may be ISO 8601 text, as JSON has them.
-        delete: Takes an id and tells whether nothing is stored there any more.
-        delete_sessions: Takes a list of ids; without it, *delete* is called for each id.
+        store: Takes a Session, and returns True if it is stored.
+        load: Takes an id, and returns a Session, a dict as ``Session.to_dict()`` returns it, or
+            None. Dates in a dict may be ISO 8601 text, as in JSON.
+        delete: Takes an id, and returns True if nothing is stored there any more.
+        delete_sessions: Takes a list of ids, and returns True if nothing is stored there any more.
+            Without it, *delete* is called for each id.
         find_sessions_by_shop: Takes a shop and returns its sessions, or dicts; without it, finding
             raises NotImplementedError.
     """

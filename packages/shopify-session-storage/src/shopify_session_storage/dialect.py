@@ -11,15 +11,15 @@ class Dialect:
     """The SQL of one kind of database, and the units of its layout.
 
     Attributes:
-        quote: The character around identifiers.
-        placeholder: Makes the placeholder of the parameter with that number, from 1.
+        quote: The character that quotes identifiers.
+        placeholder: Makes the placeholder of a parameter from its number, which counts from 1.
         key_type: Column type of ids and shops.
         text_type: Column type of other text.
         integer_type: Column type of dates and user ids.
         boolean_type: Column type of flags.
-        upsert: Makes what follows the VALUES of an INSERT, up to the assignments, of the (quoted)
+        upsert: Makes what follows the VALUES of an INSERT, up to the assignments, from the (quoted)
             name of the primary key.
-        inserted: Makes the expression for the new value of a (quoted) column.
+        inserted: Makes the expression for the new value of a column from its (quoted) name.
         is_same: Makes the condition that two expressions of text are the same, byte for byte,
             or both NULL.
         now: Expression for the server's clock, in milliseconds since the epoch.
@@ -29,7 +29,7 @@ class Dialect:
         ignores_column_case: Whether column names are compared without regard to case.
         javascript_migrations: Names that the official adapter records, in its order.
         table_options: What follows the columns of a CREATE TABLE.
-        encodings: What stands in the columns of tables of other programs.
+        encodings: How values are written in tables of other programs.
     """
 
     quote: str
@@ -55,8 +55,8 @@ class Dialect:
 
         Raises:
             TypeError: If it is not a str.
-            ValueError: If it is empty, too long, or has a quote or a control character, which
-                the official adapters, sharing the database, could not use.
+            ValueError: If it is empty, too long, or has a quote or a control character, which the
+                official adapters could not use.
         """
         if not isinstance(name, str):
             raise TypeError(f"{option} must be a str, not {type(name).__name__}")

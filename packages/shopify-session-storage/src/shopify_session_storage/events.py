@@ -1,4 +1,4 @@
-"""What happens in storages and to access tokens, told to whoever subscribes."""
+"""Events: what happens in storages and to access tokens, for whoever subscribes."""
 
 import logging
 from asyncio import CancelledError
@@ -40,14 +40,15 @@ class StorageCall:
         backend: Its backend, such as ``"postgresql"``.
         operation: ``"load"``, ``"store"``, ``"delete"``, ``"find"``, ``"compare_and_store"``,
             ``"compare_and_delete"``, ``"scan"`` for each page, ``"acquire_lease"``,
-            ``"release_lease"``, ``"check_fits"``, ``"ready"`` or ``"migration_sql"``;
-            ``"purge"`` for what a purge does beside scans and deletes, and ``"look"`` for what the
-            command ``shopify-sessions`` looks at.
-        outcome: ``"ok"``; ``"miss"``: nothing is stored; ``"lost"``: a comparison or a lease that
-            somebody else has won; ``"corrupt"``: what is stored cannot be read; ``"failed"``, also
-            if the storage logs failures; ``"cancelled"``: its caller gave up.
+            ``"release_lease"``, ``"check_fits"``, ``"ready"`` or ``"migration_sql"``; ``"purge"``
+            for what a purge does besides scans and deletes, and ``"look"`` when the command
+            ``shopify-sessions`` examines the storage.
+        outcome: ``"ok"``; ``"miss"``: nothing is stored; ``"lost"``: somebody else won the
+            comparison or has the lease; ``"corrupt"``: what is stored cannot be read; ``"failed"``:
+            the backend failed, also if the storage only logs that; ``"cancelled"``: the caller gave
+            up.
         seconds: How long it took, from the caller's point of view.
-        group_size: How many calls travelled together; 0 if it never left.
+        group_size: How many calls travelled together; 0 if it was never sent.
         error: The class of the error, if there was one.
     """
 
@@ -64,19 +65,19 @@ class TokenEvent:
     """Something has happened to an access token.
 
     Attributes:
-        name: ``"refresh.start"``: Shopify is about to be asked for the next pair. It ends with one
-            of these: ``"refresh.ok"``: stored; ``"refresh.lost"``: somebody else has changed what
-            is stored, and that counts; ``"refresh.transient"``: Shopify gives none right now;
-            ``"refresh.rejected"``: it does not take the refresh token; ``"malformed"``: its answer
-            is not complete; ``"refresh.failed"``: anything else, such as a storage that fails.
-            ``"exchange.start"`` and so on: the same for an ID token.
-            ``"stale_served"``: a caller got a token that is due but valid.
+        name: ``"refresh.start"``: Shopify is about to be asked for new tokens. One of these
+            follows: ``"refresh.ok"``: they are stored; ``"refresh.lost"``: somebody else has
+            changed what is stored, and their version stays; ``"refresh.transient"``: Shopify gives
+            no token right now; ``"refresh.rejected"``: Shopify does not accept the refresh token;
+            ``"malformed"``: its answer is not complete; ``"refresh.failed"``: anything else, such
+            as a storage that fails. ``"exchange.start"`` and so on: the same for an ID token.
+            ``"stale_served"``: a caller got a token that is due for a refresh but still valid.
             ``"reauthorization"``: a caller was told that only a merchant can help.
         shop: The shop's domain.
         mode: ``"offline"`` or ``"online"``.
         seconds: How long the refresh or exchange took; 0 where there was none.
-        attempt: How many requests Shopify got for it, as far as is known.
-        status: The status of Shopify's last answer, where it was a failure.
+        attempt: How many requests were sent to Shopify for it, as far as is known.
+        status: The HTTP status of Shopify's last answer, if that was a failure.
         error: The class of the error, if there was one.
     """
 
@@ -113,17 +114,17 @@ _subscribers: tuple[_Subscriber, ...] = ()
 
 
 def subscribe(callback: Callable[[Event], object]) -> Callable[[], None]:
-    """Have *callback* called with each event in this process, until what is returned is called.
+    """Call *callback* with each event in this process, until the function returned is called.
 
-    It is called in the thread and event loop where the event happens, and holds that up while it
-    works: it must not block. What it raises is logged once, and disturbs nobody. No event has a
-    token; a shop's domain is in some.
+    It is called in the thread and event loop where the event happens, and everything there waits
+    for it, so it must not block. What it raises is logged once, and has no other effect. No event
+    holds a token; some hold a shop's domain.
 
     Args:
         callback: A function of one argument, a :class:`StorageCall` or a :class:`TokenEvent`.
 
     Returns:
-        A function that ends the subscription; further calls of it do nothing.
+        A function that ends the subscription. Calling it again does nothing.
 
     Raises:
         TypeError: If *callback* cannot be called.

@@ -1,4 +1,4 @@
-"""What a failure means, and what reaches the caller of it: never a secret.
+"""What a failure means, and what the caller gets to see of it: never a secret.
 
 Each adapter answers one question about an error of its driver, with a :class:`Verdict`; core acts
 on the answer, the same on every backend.
@@ -27,14 +27,15 @@ class Verdict(StrEnum):
     """What an error means.
 
     Attributes:
-        LOST: The connection, or the server behind it, cannot go on: closed, silent, read-only or
-            demoted. The call is repeated once, on a fresh connection.
-        CONFLICT: Another transaction won, or a lock was not to be had in time: the call is
-            repeated after a random pause, a few times, within its time limit.
-        DATA: The fault may be one session's: the calls of the group are repeated one by one. It is
-            not a failure of the backend.
+        LOST: The connection, or the server behind it, cannot be used any more: it is closed, does
+            not answer, is read-only or was demoted. The call is repeated once, on a fresh
+            connection.
+        CONFLICT: Another transaction won, or holds a lock for too long. The call is repeated after
+            a random pause, a few times, within its time limit.
+        DATA: One session of the group may be the cause, and not the backend. The calls of the group
+            are repeated one by one.
         DENIED: The user may not do this.
-        UNAVAILABLE: All else.
+        UNAVAILABLE: Everything else.
     """
 
     LOST = "lost"
@@ -84,14 +85,15 @@ def own_copy(error: SessionStorageError) -> SessionStorageError:
 
 
 def hide_locals(error: BaseException, *, places: bool = False) -> None:
-    """Take the frames off *error* and off everything in its chain of causes and contexts.
+    """Remove the frames from *error* and from all its causes and contexts.
 
-    Error reporters print the local variables of each frame, which are parameters, rows and
-    requests in a driver, with tokens in them.
+    Error reporters print the local variables of each frame. In a driver, these are parameters, rows
+    and requests, with tokens in them.
 
     Args:
-        error: What was raised, by code that is done with it.
-        places: Whether to note in words where it came from, for somebody who has to find a bug.
+        error: The error that was raised.
+        places: Whether to add a note with the file, line and function of each frame, so that a bug
+            can be found.
     """
     if places and error.__traceback__ is not None:
         lines = [f"  {frame.filename}:{frame.lineno} in {frame.name}"
@@ -114,8 +116,8 @@ def hide_locals(error: BaseException, *, places: bool = False) -> None:
 def hides_arguments(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Keep the arguments of *function* out of the traceback of what it raises.
 
-    For constructors that are given a URL or a password. What they raise on purpose says all that
-    may be said; the errors behind it often quote the URL, so they go, too.
+    For constructors that get a URL or a password. The causes of their errors are removed, too,
+    because they often quote the URL.
     """
 
     @wraps(function)

@@ -1,4 +1,4 @@
-"""What an adapter implements: hooks on data, each for many sessions at once."""
+"""The hooks that an adapter implements, most of them for many sessions at once."""
 
 import logging
 from abc import abstractmethod
@@ -15,7 +15,7 @@ from shopify_session_storage.stored import has_same_tokens
 
 
 class AdapterHooks(SessionStorage):
-    """The hooks of an adapter. :class:`BaseSessionStorage` tells their contracts."""
+    """The hooks of an adapter. :class:`BaseSessionStorage` describes what each must do."""
 
     backend: ClassVar[str]
     driver_errors: ClassVar[tuple[type[Exception], ...]] = ()
@@ -47,7 +47,7 @@ class AdapterHooks(SessionStorage):
 
     @abstractmethod
     async def _ping(self) -> None:
-        """Ask the backend for a sign of life, in one cheap round trip."""
+        """See that the backend answers, in one cheap round trip."""
 
     @abstractmethod
     async def _load(self, ids: Sequence[str]) -> Iterable[Session]:
@@ -68,9 +68,10 @@ class AdapterHooks(SessionStorage):
     async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
         """Store *session* if the tokens of what is stored are those of *expected*.
 
-        No other write of the same session by this storage is under way meanwhile, which is all
-        that this default knows. An adapter that overrides it and :meth:`_compare_and_delete`, each
-        with an atomic step of the backend, sets ``conditional_writes = "backend"``.
+        While it runs, no other write of the same session by this storage is under way. This default
+        relies on that, and knows nothing of other processes. An adapter that overrides it and
+        :meth:`_compare_and_delete`, each with an atomic step of the backend, sets
+        ``conditional_writes = "backend"``.
         """
         if not has_same_tokens(await self._load_one(session.id), expected):
             return False
@@ -81,8 +82,8 @@ class AdapterHooks(SessionStorage):
         """Delete each session that still has the tokens of *expected*, in one step for each.
 
         Returns:
-            The ids under which other tokens are stored now, of what was not deleted. What was not
-            there at all counts as deleted.
+            The ids of those that were not deleted, because other tokens are stored under them. What
+            was not there at all counts as deleted.
         """
         ids = [session.id for session in expected]
         stored = {session.id: session for session in await self._load(ids)}
@@ -99,17 +100,18 @@ class AdapterHooks(SessionStorage):
         """Return the page after *after*, of about *batch* sessions.
 
         Raises:
-            ValueError: If *after* is none of this storage's.
+            ValueError: If *after* does not come from this kind of storage.
         """
         raise NotImplementedError(f"{type(self).__name__} cannot be walked through")
 
     async def _drop_dangling(self, after: str | None, batch: int) -> str | None:
-        """Drop what indexes of the adapter's own have of sessions that are not there.
+        """Remove from the adapter's own indexes the sessions that are not there any more.
 
-        The default has none. Called by ``purge_expired()``, from None on until it returns None.
+        The default has no indexes, and does nothing. ``purge_expired()`` calls it with None first,
+        then with what it returned, until it returns None.
 
         Returns:
-            Where to go on, after some work of about *batch* keys; None at the end.
+            Where to go on, after about *batch* keys; None at the end.
         """
         return None
 
@@ -126,9 +128,9 @@ class AdapterHooks(SessionStorage):
         self._process_locks().release_lease(name, holder)
 
     def _misfit(self, session: Session) -> str | None:
-        """Return why the backend, as it is, cannot hold a session, in words without a value.
+        """Return why the backend, as it is set up, cannot hold a session, without showing a value.
 
-        Asked once it is open. Sessions that every backend can hold have been checked before.
+        Called only while the storage is open, with a session that has passed the usual checks.
 
         Returns:
             None if it can.
@@ -136,22 +138,22 @@ class AdapterHooks(SessionStorage):
         return None
 
     async def _recover(self) -> None:
-        """See that the next call gets a fresh connection. Does not wait for the backend.
+        """Make sure that the next call gets a fresh connection. Does not wait for the backend.
 
         Called before the second try after a lost connection, and after a time limit.
         """
 
     def _abandon(self) -> None:
-        """Let go of what ``_open`` created, without awaiting: its event loop has ended."""
+        """Drop what ``_open`` created, without awaiting anything: its event loop has ended."""
         self._forget()
 
     def _forget(self) -> None:
-        """Forget what ``_open`` created, without touching it: it is the parent process's."""
+        """Forget what ``_open`` created, without touching it: it belongs to the parent process."""
 
     def _verdict(self, error: Exception) -> Verdict:
         """Tell what an error of the driver means.
 
-        The default goes by its class; an adapter whose driver has codes goes by those.
+        The default goes by the error's class; an adapter whose driver has codes should use those.
         """
         if isinstance(error, self.data_errors):
             return Verdict.DATA

@@ -1,6 +1,6 @@
-"""Named migrations: each applied once, recorded by name, in a record shared with JavaScript.
+"""Named migrations. Each is applied once and recorded by name, in a record shared with JavaScript.
 
-The classes are those of ``@shopify/shopify-app-session-storage`` in Python's manners.
+The classes are the Python versions of those of ``@shopify/shopify-app-session-storage``.
 """
 
 from abc import ABC, abstractmethod
@@ -19,9 +19,9 @@ class MigrationOperation(Generic[ConnectionT]):
     """One step of a migration.
 
     Attributes:
-        migration_name: The name under which it is recorded; frozen once it is released.
-        migration_function: Does it, on a connection. It must be repeatable, because a process can
-            die between doing and recording.
+        migration_name: The name under which it is recorded. It must never change after a release.
+        migration_function: Does the step, on a connection. It must be repeatable, because a process
+            can die before the step is recorded.
     """
 
     migration_name: str
@@ -67,7 +67,7 @@ class RdbmsSessionStorageOptions:
 
 
 class SessionStorageMigrator(ABC):
-    """Brings a backend up to date."""
+    """Upgrades a backend to the current layout."""
 
     @abstractmethod
     async def apply_migrations(self) -> None:
@@ -77,15 +77,15 @@ class SessionStorageMigrator(ABC):
 class AbstractMigrationEngine(SessionStorageMigrator, Generic[ConnectionT]):
     """Applies a list of migrations and records each by its name.
 
-    The caller sees to it that only one engine works on a backend at a time.
+    The caller must make sure that only one engine works on a backend at a time.
 
     Args:
-        connection: What the migration functions get.
+        connection: The connection that the migration functions get.
         options: Where applied migrations are recorded.
         migrations: The migrations, in order.
 
     Raises:
-        ValueError: If two migrations have one name.
+        ValueError: If two migrations have the same name.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class SqlConnection(Protocol):
         """Run a query and return its rows."""
 
     async def columns(self, table: str) -> dict[str, str]:
-        """Return the declared type of each column of *table*; nothing if there is no table."""
+        """Return the declared type of each column of *table*, by name; empty without a table."""
 
 
 class RdbmsSessionStorageMigrator(AbstractMigrationEngine[SqlConnection]):

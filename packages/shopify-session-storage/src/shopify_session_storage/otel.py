@@ -23,16 +23,16 @@ def instrument(meter_provider: MeterProvider | None = None) -> Callable[[], None
 
     - ``db.client.operation.duration``, a histogram in seconds, with ``db.system.name``,
       ``db.operation.name``, ``error.type`` if it failed, and ``shopify.outcome``.
-    - ``shopify.session_storage.group.size``, a histogram of how many calls travelled together,
-      with the first two of these attributes.
+    - ``shopify.session_storage.group.size``, a histogram of how many calls travelled together, with
+      ``db.system.name`` and ``db.operation.name``.
     - ``shopify.access_token.events``, a counter with ``shopify.event`` (see :class:`TokenEvent`)
-      and ``shopify.access_mode``. No metric has a shop: there are too many of them.
+      and ``shopify.access_mode``. No metric names a shop, since there would be too many series.
 
     Args:
         meter_provider: Where the metrics go; None for OpenTelemetry's global one.
 
     Returns:
-        A function that ends it.
+        A function that stops the recording.
     """
     meter = (meter_provider or get_meter_provider()).get_meter("shopify_session_storage")
     durations = meter.create_histogram(

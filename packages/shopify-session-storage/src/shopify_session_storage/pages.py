@@ -18,10 +18,10 @@ class SessionPage:
     """Some of the sessions of a storage.
 
     Attributes:
-        sessions: The sessions, each the caller's own.
-        corrupt: The ids of what is stored there and cannot be read.
-        after: Where the next page begins, for any process at any later time; None if this is the
-            last one.
+        sessions: The sessions. They are copies, which the caller may change.
+        corrupt: The ids of stored entries that cannot be read as sessions.
+        after: Where the next page begins; None if this is the last page. Any process can go on from
+            there later.
     """
 
     sessions: list[Session] = field(default_factory=list)
@@ -52,11 +52,11 @@ def page_of(
     stored: Iterable[tuple[str, _Stored]],
     after: str | None,
 ) -> SessionPage:
-    """Make a page of what is stored.
+    """Make a page from what is stored.
 
     Args:
-        read: Reads what is stored under an id; None if that is no session at all, but somebody
-            else's.
+        read: Reads what is stored under an id as a session. Returns None if it belongs to somebody
+            else and is no session.
         stored: Each id, and what is stored under it.
         after: Where the next page begins.
     """

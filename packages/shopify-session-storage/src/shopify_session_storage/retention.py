@@ -11,7 +11,7 @@ from shopify_session_storage.session import Session, check_date
 from shopify_session_storage.storage import SessionStorage
 
 GRACE: Final = timedelta(days=1)
-"""How long a session must be dead, since clocks differ."""
+"""How long a session must be dead, because clocks differ."""
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class PurgeReport:
     """The result of :meth:`SessionStorage.purge_expired`.
 
     Attributes:
-        examined: How many sessions it has looked at.
-        deleted: How many it has deleted; of a dry run, how many it would have.
+        examined: How many sessions were examined.
+        deleted: How many were deleted; in a dry run, how many would have been.
     """
 
     examined: int = 0
@@ -28,10 +28,10 @@ class PurgeReport:
 
 
 def end_of(session: Session) -> datetime | None:
-    """Return from when on nobody can do anything with a session any more; None for never.
+    """Return when a session becomes useless to everybody; None for never.
 
-    That is when both its access token and its refresh token have expired. What does not expire,
-    and a refresh token without a known end, never end.
+    That is when both its access token and its refresh token have expired. It never is if one of
+    them does not expire, or if the end of the refresh token is unknown.
     """
     if session.expires is None or session.refresh_token is None:
         return session.expires
@@ -40,17 +40,17 @@ def end_of(session: Session) -> datetime | None:
 
 
 def is_dead(session: Session, before: datetime, *, offline: bool) -> bool:
-    """Tell whether a session has come to its end before *before*.
+    """Tell whether a session became useless before *before*.
 
-    An offline one counts only if *offline* says so, because many apps take the row as a sign that
-    they are installed.
+    Offline sessions count only if *offline* is true, because many apps take the row as the sign
+    that they are installed.
     """
     end = end_of(session)
     return end is not None and end < before and (session.is_online or offline)
 
 
 def check_grace(expire_dead: timedelta | None) -> None:
-    """Check the option ``expire_dead`` of the adapters whose backends delete by themselves.
+    """Check the option ``expire_dead`` of adapters whose backends can delete by themselves.
 
     Raises:
         TypeError: If it is neither a timedelta nor None.
@@ -67,8 +67,8 @@ def check_grace(expire_dead: timedelta | None) -> None:
 def expiry_of(session: Session, expire_dead: timedelta | None) -> datetime | None:
     """Return when the backend is to delete a session that is stored now; None for never.
 
-    That is *expire_dead* after its end, or after now, if that is later: what is stored can be
-    loaded.
+    That is *expire_dead* after both its tokens have expired, or after now, if that is later. So
+    what was just stored can be loaded.
     """
     if expire_dead is None or (end := end_of(session)) is None:
         return None

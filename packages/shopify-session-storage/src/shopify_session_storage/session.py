@@ -108,7 +108,7 @@ class Session:
 
         Args:
             scopes: The scopes that the app needs; None to ignore them.
-            within: How far ahead of its expiry the token counts as expired.
+            within: How long before its expiry the token counts as expired.
         """
         return (
             bool(self.access_token)
@@ -117,7 +117,7 @@ class Session:
         )
 
     def is_expired(self, within: timedelta = timedelta(0)) -> bool:
-        """Tell whether the access token expires *within* that time. False without an expiry."""
+        """Tell whether the access token expires *within* this time. False if it never expires."""
         return self.expires is not None and self.expires - datetime.now(UTC) < within
 
     def is_scope_changed(self, scopes: str | Iterable[str] | AuthScopes | None) -> bool:
@@ -129,10 +129,10 @@ class Session:
         return AuthScopes(self.scope).has(scopes)
 
     def equals(self, other: object) -> bool:
-        """Tell whether *other* is the same session in the JavaScript meaning.
+        """Tell whether *other* is the same session, as JavaScript's ``Session.equals()`` does.
 
-        Compares the property arrays with user data, so dates count to the millisecond, and
-        ``expires_in`` and ``associated_user_scope`` do not count.
+        It compares the property arrays with user data. So dates are compared to the millisecond,
+        and ``expires_in`` and ``associated_user_scope`` are not compared.
         """
         return isinstance(other, Session) and (
             self.to_property_array(return_user_data=True)
@@ -180,8 +180,8 @@ class Session:
         Dates may be text as well, as JSON has them: ISO 8601 with an offset or ``Z``.
 
         Raises:
-            InvalidSessionError: If a value is missing or is not of its type, or a date has no
-                time zone.
+            InvalidSessionError: If a value is missing or has the wrong type, or a date has no time
+                zone.
         """
         if not isinstance(data, Mapping):
             raise InvalidSessionError("a session can only be made from a mapping")
@@ -207,8 +207,8 @@ class Session:
         dates are integer milliseconds since the epoch, rounded down.
 
         Args:
-            return_user_data: Whether to include the user's data, which every storage does, or the
-                user's id alone.
+            return_user_data: Whether to include all data of the user, as every storage does, or
+                only the user's id.
         """
         info = self.online_access_info
         pairs: list[tuple[str, str | int | bool | None]] = [
@@ -258,7 +258,7 @@ class Session:
 
         Args:
             entries: Pairs of key and value.
-            return_user_data: Whether the pairs hold user data or the user's id alone.
+            return_user_data: Whether the pairs hold all data of the user or only the user's id.
 
         Raises:
             InvalidSessionError: If *entries* are not pairs, or a value is missing or cannot be

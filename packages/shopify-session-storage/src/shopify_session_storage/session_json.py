@@ -1,4 +1,4 @@
-"""Sessions as JSON text, for the layouts that keep a property array so.
+"""Sessions as JSON text, for the layouts that keep a property array as JSON.
 
 What nearly every session looks like, as JavaScript and this package write it, is written and read
 without a list of pairs in between. Everything else goes through :mod:`json`.
@@ -51,8 +51,8 @@ _FLAGS: Final = {"true": True, "false": False, None: None}
 def dump_session_json(session: Session) -> str:
     """Return the JSON text of a session's property array, for the layouts that keep one.
 
-    As ``JSON.stringify()`` spells it: without spaces, and without escapes that JSON does not
-    demand.
+    It is what ``JSON.stringify()`` writes: without spaces, and only with the escapes that JSON
+    requires.
     """
     text = (
         f'[["id",{_quoted(session.id)}],["shop",{_quoted(session.shop)}],'

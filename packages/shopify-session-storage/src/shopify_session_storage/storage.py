@@ -39,10 +39,10 @@ class SessionStorage(ABC):
         conditional_writes: Whether :meth:`compare_and_store` and :meth:`compare_and_delete` are
             atomic steps of the ``"backend"``, for all processes, or atomic among the calls of
             this object, in this ``"process"``.
-        leases: Whether leases are kept by the ``"backend"``, for all processes, or by this
-            object, in this ``"process"``. Then they keep no other process away: where the token
-            endpoint gives a new pair on a retry, several processes that refresh at once can lose
-            a shop, although every write is compared.
+        leases: Whether leases are kept by the ``"backend"``, for all processes, or by this object,
+            in this ``"process"``. Leases of this process do not stop other processes. If several
+            processes then refresh the same token at once, a shop can be lost, although every write
+            is compared.
     """
 
     conditional_writes: Level = "process"
@@ -118,15 +118,15 @@ class SessionStorage(ABC):
     def scan_sessions(
         self, *, after: str | None = None, batch: int = 500
     ) -> AsyncIterator[SessionPage]:
-        """Walk through all that is stored, a page at a time, in no order that means anything.
+        """Walk through all that is stored, a page at a time, in no particular order.
 
-        A session that is there throughout is seen at least once; one that is stored, changed or
-        deleted meanwhile may be seen or not. One page is in memory at a time, and each is read by
-        key or by the backend's own cursor.
+        A session that is there throughout the walk is seen at least once. One that is stored,
+        changed or deleted meanwhile may be seen or not. Only one page is in memory at a time. Pages
+        are read by key or by the backend's own cursor.
 
         Args:
-            after: Where to begin: the ``after`` of a page, also of another process's; None for
-                the beginning.
+            after: Where to begin: the ``after`` of a page, even from another process; None for the
+                beginning.
             batch: About how many sessions a page has, from 1 to 10,000.
 
         Returns:
@@ -149,19 +149,20 @@ class SessionStorage(ABC):
         batch: int = 500,
         dry_run: bool = False,
     ) -> "PurgeReport":
-        """Delete the sessions that are of no use to anybody any more.
+        """Delete the sessions that nobody can use any more.
 
-        Walks through all of them by :meth:`scan_sessions`, and deletes by
-        :meth:`compare_and_delete`, so that what is refreshed meanwhile stays. A live refresh token
-        is never deleted. If it is interrupted, call it again. It works in steps of at most 100
-        sessions and rests after each for as long as that took, so that loads hardly notice.
+        It walks through all sessions with :meth:`scan_sessions`, and deletes with
+        :meth:`compare_and_delete`, so a session that is refreshed meanwhile stays. A live refresh
+        token is never deleted. If it is interrupted, call it again. It works in steps of at most
+        100 sessions, and rests after each step for as long as the step took, so loads hardly become
+        slower.
 
         Args:
-            before: What expired before this moment, timezone-aware; None for a day ago.
-            offline: Whether to delete offline sessions, too, whose access token and refresh token
-                have both expired, or that expire and have no refresh token.
-            batch: How many sessions are read, and deleted, at a time, if it is fewer than 100.
-            dry_run: Whether to count them only.
+            before: Delete what expired before this moment, timezone-aware; None: a day ago.
+            offline: Whether to also delete offline sessions whose access token and refresh token
+                have both expired, or whose access token has expired and that have no refresh token.
+            batch: How many sessions are read and deleted in one step. More than 100 count as 100.
+            dry_run: Whether to only count them.
 
         Returns:
             How many sessions were examined, and deleted.
@@ -183,13 +184,13 @@ class SessionStorage(ABC):
         """Store *session* only if nobody has changed its tokens since *expected* was read.
 
         That is, if what is stored under its id has the access token and the refresh token of
-        *expected*; None and ``""`` differ. It then replaces what is stored, as a whole. If a
-        connection is lost on the way, the call is repeated; where the first try had taken effect
-        already, so that *session*'s tokens are found in place, it is True, too.
+        *expected*; None and ``""`` differ. Then *session* replaces it as a whole. If the connection
+        is lost, the call is repeated. If the first try had already taken effect, the tokens of
+        *session* are found in place, and the result is True, too.
 
-        Where ``conditional_writes`` is ``"process"``, the session is loaded, compared and stored
-        while other calls of this method on this object wait. Other processes, and plain stores,
-        can come between.
+        If ``conditional_writes`` is ``"process"``, the session is loaded, compared and stored while
+        other calls of this method on this object wait. Other processes and plain stores can come
+        between.
 
         Args:
             session: What to store.
@@ -220,10 +221,10 @@ class SessionStorage(ABC):
         """Delete what is stored under *expected*'s id only if nobody has changed its tokens since.
 
         That is, if it has the access token and the refresh token of *expected*; None and ``""``
-        differ. For whoever must not delete a newer install: an app that Shopify has refused a
-        token, or one that removes old sessions.
+        differ. Use it where a newer install must stay: when Shopify has refused a token, or when
+        you remove old sessions.
 
-        Where ``conditional_writes`` is ``"process"``, the session is loaded, compared and deleted
+        If ``conditional_writes`` is ``"process"``, the session is loaded, compared and deleted
         while other calls of this method and of :meth:`compare_and_store` on this object wait.
 
         Args:
@@ -303,7 +304,7 @@ class SessionStorage(ABC):
     async def check_fits(self, session: Session) -> None:
         """See that *session* can be stored here, without storing it.
 
-        For whoever is about to get tokens that cannot be got a second time.
+        Call it before you ask for tokens that you cannot get a second time.
 
         Raises:
             TypeError: If *session* is not a Session or has a field of the wrong type.

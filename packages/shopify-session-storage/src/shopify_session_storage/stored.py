@@ -1,4 +1,4 @@
-"""Between a session and what is stored of it."""
+"""How a session becomes what is stored, and back."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -81,7 +81,7 @@ def _make_plain(values: dict[str, Any]) -> None:
 
 
 def stored_session(session: Session) -> Session:
-    """Return what is kept of *session*, as a copy that shares nothing with it.
+    """Return a copy of *session* with only what storages keep; it shares no object with it.
 
     Text is plain str. Dates are in UTC and in whole milliseconds. The user's data is kept for
     online sessions only, and those always have some.
@@ -117,7 +117,7 @@ def has_same_tokens(stored: Session | None, expected: Session | None) -> bool:
 
 
 def is_same_write(stored: Session | None, written: Session) -> bool:
-    """Tell whether what is stored is what was *written*, in all that every layout keeps exactly.
+    """Tell whether *stored* is what was *written*, as far as every layout keeps it exactly.
 
     For writes that may have taken effect although their connection was lost.
     """
@@ -129,7 +129,7 @@ def is_same_write(stored: Session | None, written: Session) -> bool:
 
 
 def read_stored(read: Callable[[_Stored], Session], stored: _Stored, id: object = None) -> Session:
-    """Read stored data as a session; the one place where that can fail.
+    """Read stored data as a session.
 
     Args:
         read: Turns the data into a session.
@@ -137,8 +137,8 @@ def read_stored(read: Callable[[_Stored], Session], stored: _Stored, id: object 
         id: The id under which it is stored, for the message.
 
     Raises:
-        CorruptSessionError: If it cannot be read. Neither the message nor the cause has a value,
-            since it may be a token.
+        CorruptSessionError: If it cannot be read. Neither message nor cause shows a value, since it
+            may be a token.
     """
     try:
         return read(stored)
@@ -152,12 +152,12 @@ def read_stored(read: Callable[[_Stored], Session], stored: _Stored, id: object 
 def session_from_values(
     values: Sequence[Any], expires_unit: int = 1, refresh_token_expires_unit: int = 1
 ) -> Session:
-    """Make a session of the values of :data:`COLUMNS`, with JavaScript's coercions.
+    """Make a session from the values of :data:`COLUMNS`, converted as JavaScript does.
 
     Unlike ``Session.from_property_array()`` it keeps an empty refresh token.
 
     Args:
-        values: None where there is none.
+        values: The values, in the order of :data:`COLUMNS`; None where there is none.
         expires_unit: Unit of ``expires``, in milliseconds.
         refresh_token_expires_unit: Unit of ``refreshTokenExpires``, in milliseconds.
 
@@ -215,7 +215,7 @@ def session_from_values(
 def read_property_array(entries: Sequence[Sequence[Any]], id: object = None) -> Session:
     """Read a stored property array, for the layouts that keep one.
 
-    Unlike ``Session.from_property_array()``, which does as JavaScript, it keeps an empty refresh
+    Unlike ``Session.from_property_array()``, which follows JavaScript, it keeps an empty refresh
     token.
 
     Raises:

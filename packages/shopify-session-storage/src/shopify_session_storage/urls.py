@@ -32,12 +32,12 @@ _PACKAGES: Final = {
 
 @hides_arguments
 def open_session_storage(url: str, **options: Any) -> SessionStorage:
-    """Make the storage that *url* names. Does no I/O; the storage connects on first use.
+    """Make the storage that *url* names. Does no I/O: the storage connects on first use.
 
-    The scheme selects the adapter among those installed. Third parties register theirs in the
-    entry point group ``shopify_session_storage.adapters``: the scheme is the name, the value a
-    callable that takes the URL and the options. Other programs' spellings work, too:
-    ``postgresql+asyncpg://``, ``mariadb://``, ``valkey://``.
+    The scheme selects one of the installed adapters. Schemes of other programs work, too:
+    ``postgresql+asyncpg://``, ``mariadb://``, ``valkey://``. To register an adapter of your own,
+    declare an entry point in the group ``shopify_session_storage.adapters``. Its name is the
+    scheme, and its value a callable that takes the URL and the options.
 
     Args:
         url: Such as ``sqlite:///sessions.db`` or ``postgresql://user:password@host/database``.

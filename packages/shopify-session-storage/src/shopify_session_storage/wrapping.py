@@ -1,4 +1,4 @@
-"""A storage around another one: all that it does not do itself is the other one's."""
+"""A storage around another one, which does all that the outer one does not do itself."""
 
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What an access token store does for many shops at a time."""
+"""What an access token store does for many shops at once."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from datetime import timedelta
@@ -24,20 +24,21 @@ class AllShops:
         *,
         refresh_token_within: timedelta = timedelta(days=14),
     ) -> AsyncIterator[upkeep.RefreshDue]:
-        """List the shops of *shops* whose offline token is due, or about to be lost.
+        """List the shops whose offline token is due for a refresh, or about to be lost.
 
-        They are read by key, a bounded number at a time; nothing is asked of Shopify. What cannot
-        be read, or names no shop, is listed as ``"failed"``, and ends nothing.
+        Their sessions are read by key, a few at a time, and no request goes to Shopify. A shop
+        whose session cannot be read, or a name that is not a shop's, is listed as ``"failed"``, and
+        the listing goes on.
 
         Args:
-            shops: The shops, in any number; each is looked at once. None: all that are stored.
-            refresh_token_within: A refresh token is about to be lost if it expires within this
-                time; so is the whole access, if nobody refreshes it before. One that has ended
-                less than two days ago counts as well: the local clock may be wrong.
+            shops: The shops, any number; each is examined once. None: all that are stored.
+            refresh_token_within: List refresh tokens that expire within this time: if nobody uses
+                them before, the app loses access to the shop. Those that expired less than two days
+                ago are listed, too, since the local clock may be wrong.
 
         Raises:
-            TypeError: If *shops* is a str, or no iterable, or the time is no timedelta.
-            NotImplementedError: If there are no *shops*, and the storage cannot be walked through.
+            TypeError: If *shops* is a str or not iterable, or the time is not a timedelta.
+            NotImplementedError: If *shops* is None and the storage cannot be walked through.
             ValueError: If the time is negative.
         """
         return upkeep.iter_refresh_due(
@@ -58,20 +59,21 @@ class AllShops:
     ) -> upkeep.Report:
         """Refresh the tokens of idle shops before their refresh tokens expire.
 
-        Run it once a day. Shops whose refresh token lasts longer are left alone. What is wrong with
-        one shop is in the report, and ends nothing; a shop that is silent holds up nobody.
+        Run it once a day. Shops whose refresh token lasts longer are left alone. A problem with one
+        shop is in the report, and does not stop the run. A shop that does not answer delays no
+        other.
 
         Args:
-            shops: The shops, in any number; each is looked at once. None: all that are stored.
-            refresh_token_within: Refresh those whose refresh token expires within this time.
-            per_second: How many shops are begun in a second at most.
-            on_result: Is called with a :class:`ShopResult` for each shop as soon as it is done
-                with, to be written down; it must not wait. The report then has the counts alone,
-                so that a million shops take no memory. What it raises ends the run.
+            shops: The shops, any number; each is examined once. None: all that are stored.
+            refresh_token_within: Refresh the shops whose refresh token expires within this time.
+            per_second: How many shops to start in a second, at most.
+            on_result: Is called with a :class:`ShopResult` for each shop as soon as that is done,
+                to write it down for instance; it must not block. The report then has only the
+                counts, so a million shops take no memory. If it raises, the run ends.
 
         Raises:
             TypeError: If an argument is of a wrong type, or *app* cannot refresh.
-            NotImplementedError: If there are no *shops*, and the storage cannot be walked through.
+            NotImplementedError: If *shops* is None and the storage cannot be walked through.
             ValueError: If *per_second* is not positive.
         """
         self._endpoint.check_can_refresh()
@@ -92,26 +94,26 @@ class AllShops:
     ) -> upkeep.Report:
         """Replace offline tokens that never expire by expiring ones, without a merchant.
 
-        Irreversible: Shopify ends the old token when it issues the new one. A shop that has an
-        expiring token already is passed over, so the run may be killed and started again, with
+        This cannot be undone: Shopify ends the old token when it issues the new one. A shop that
+        already has an expiring token is skipped, so the run may be killed and started again, with
         ``report.again`` for instance. A problem with one shop is in the report, and does not stop
-        the run. Several shops are worked on at a time, so one that does not answer delays nobody. A
-        run that is killed loses those shops at most whose answer it has not stored yet, until their
-        merchants open the app again; cancelling it loses none.
+        the run. A shop that does not answer delays no other. A run that is killed loses at most the
+        shops whose answer it has not stored yet: their merchants must open the app again. A run
+        that is cancelled loses none.
 
-        Needs ``app.config`` with ``client_id`` and ``client_secret``, and httpx, both as in
-        Shopify's package, which has no call for this.
+        It needs httpx, and ``app.config`` with ``client_id`` and ``client_secret``, as Shopify's
+        package has them; that package has no call for this.
 
         Args:
-            shops: The shops, in any number; each is looked at once. None: all that are stored.
-            per_second: How many shops are begun in a second at most.
-            on_result: Is called with a :class:`ShopResult` for each shop as soon as it is done
-                with, to be written down; it must not wait. The report then has the counts alone,
-                so that a million shops take no memory. What it raises ends the run.
+            shops: The shops, any number; each is examined once. None: all that are stored.
+            per_second: How many shops to start in a second, at most.
+            on_result: Is called with a :class:`ShopResult` for each shop as soon as that is done,
+                to write it down for instance; it must not block. The report then has only the
+                counts, so a million shops take no memory. If it raises, the run ends.
 
         Raises:
             TypeError: If an argument is of a wrong type, or *app* has no ``config``.
-            NotImplementedError: If there are no *shops*, and the storage cannot be walked through.
+            NotImplementedError: If *shops* is None and the storage cannot be walked through.
             ValueError: If *per_second* is not positive.
         """
         self._endpoint.check_can_migrate()

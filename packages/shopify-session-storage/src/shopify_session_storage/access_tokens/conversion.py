@@ -1,7 +1,7 @@
 """From the access tokens of Shopify's package to sessions, and back.
 
 The package names a shop without ``.myshopify.com`` and gives dates as ISO 8601 text; a session has
-the full domain and datetimes. Objects are taken by shape: a dataclass or a dict.
+the full domain and datetimes. Objects are known by their fields: a dataclass or a dict will do.
 """
 
 from collections.abc import Mapping
@@ -58,13 +58,13 @@ def session_from_access_token(token: object, *, shop: str | None = None) -> Sess
         token: A ``TokenExchangeAccessToken`` or ``ClientCredentialsAccessToken`` of Shopify's
             package, an :class:`AccessToken`, a dict of that shape, or the JSON that Shopify
             answers to an authorization code grant.
-        shop: The shop, if *token* does not name it. Named in any way, as the one in *token*.
+        shop: The shop, named in any way; needed if *token* does not name it.
 
     Raises:
-        TypeError: If it is no access token.
+        TypeError: If it is not an access token.
         ValueError: If it does not name a shop, or names another one.
-        MalformedTokenResponse: If it is not complete: no access token, a date that is none, an
-            online one without its user, a refresh token without expiry.
+        MalformedTokenResponse: If it is not complete: it has no access token, a date that cannot be
+            read, no user though it is online, or a refresh token without an expiry.
     """
     given = field(token, "shop")
     if isinstance(token, Mapping):
@@ -141,7 +141,7 @@ def _session(shop: str, token: object) -> Session:
 
 
 def access_token_from_session(session: Session) -> AccessToken:
-    """Return the access token that *session* keeps, in the shape of Shopify's package."""
+    """Return the access token of *session*, in the shape that Shopify's package gives it."""
     info = session.online_access_info
     user = None
     if info is not None:

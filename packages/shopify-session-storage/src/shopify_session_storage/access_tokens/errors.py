@@ -1,4 +1,4 @@
-"""The errors of access tokens. No message, cause or context of theirs carries a token."""
+"""The errors of access tokens. No message, cause or context holds a token."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -12,9 +12,9 @@ class AccessTokenError(Exception):
 
     Attributes:
         shop: The shop's full domain.
-        response: What ``shopifyapp`` suggests to answer the request at hand, with ``status``,
-            ``body`` and ``headers``; or None, for instance when nobody waits for an answer. Send
-            it as it is: it tells the browser to come again with a new ID token, where that helps.
+        response: The answer that ``shopifyapp`` suggests for the current request, with ``status``,
+            ``body`` and ``headers``. Send it as it is: where a new ID token helps, it tells the
+            browser to come again with one. None if there is no answer to suggest, as in a job.
         status: The HTTP status of Shopify's answer that led to this, or None if there was none.
     """
 
@@ -43,7 +43,7 @@ def _again(kind: type[AccessTokenError], args: tuple[Any, ...], state: dict[str,
 
 
 class ReauthorizationRequired(AccessTokenError):  # noqa: N818  # what the caller has to do
-    """Only a merchant who opens the app can help: a new ID token gets new access tokens.
+    """Only a merchant who opens the app can help: that brings an ID token, which gets new tokens.
 
     Raised when Shopify has rejected the refresh token that is still stored, when there is none,
     and when Shopify has rejected the ID token. What is stored is left as it is.
@@ -51,7 +51,7 @@ class ReauthorizationRequired(AccessTokenError):  # noqa: N818  # what the calle
 
 
 class RequestNotVerified(AccessTokenError, ValueError):  # noqa: N818  # what the request is
-    """The request is not one that Shopify's package has verified; answer with ``.response``.
+    """Shopify's package did not verify the request; answer with ``.response``.
 
     Attributes:
         reason: The code that Shopify's package gives, such as ``"expired_id_token"``.
@@ -72,8 +72,8 @@ class TokenRefreshUnavailable(AccessTokenError):  # noqa: N818  # a state, not a
 
     Attributes:
         access_token: The old access token while it is still valid, or None.
-        retry_after: How long to leave Shopify alone, or None if that is unknown.
-        requests: How many requests this has cost.
+        retry_after: How long to wait before Shopify is asked again, or None if that is unknown.
+        requests: How many requests were sent to Shopify.
     """
 
     def __init__(
@@ -96,19 +96,19 @@ class TokenRefreshUnavailable(AccessTokenError):  # noqa: N818  # a state, not a
 class ShopUnavailable(TokenRefreshUnavailable):
     """The shop is closed, frozen or locked at Shopify; ``.status`` says which.
 
-    It is not about the token, and does not pass by itself: the merchant has to reopen the shop or
-    to pay. Nothing stored was changed, so everything works again when that happens.
+    Nothing is wrong with the token, but waiting does not help: the merchant must reopen the shop or
+    pay. Nothing stored was changed, so everything works again as soon as that happens.
     """
 
 
 class MalformedTokenResponse(AccessTokenError):  # noqa: N818  # what came, not what went wrong
-    """What Shopify answered, or what is to be saved, is not a complete access token.
+    """Shopify's answer, or the token to save, is not a complete access token.
 
     Nothing stored was changed.
 
     Attributes:
-        fields: The fields that are missing or cannot be what they should be, as Shopify's token
-            endpoint names them; empty if the answer could not be read at all.
+        fields: The fields that are missing or wrong, as Shopify's token endpoint names them; empty
+            if the answer could not be read at all.
     """
 
     def __init__(

@@ -73,7 +73,7 @@ class Flights:
         if not self.cut_off:
             self.cut_off = True
             _logger.warning(
-                "an event loop ended while an access token was being refreshed beside its callers; "
-                "from now on callers wait for that. Await aclose() before the loop ends, or use "
-                "'async with', and they need not"
+                "an event loop ended while an access token was being refreshed in the background; "
+                "from now on callers wait for the refresh. To avoid that, await aclose() before "
+                "the loop ends, or use 'async with'"
             )

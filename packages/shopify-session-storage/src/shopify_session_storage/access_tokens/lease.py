@@ -106,8 +106,8 @@ class Leases:
             raise TypeError(f"leases need a SessionStorage, not {type(storage).__name__}")
         if getattr(storage, "leases", "backend") == "process":
             _logger.warning(
-                "%s keeps leases for this process alone: if several processes refresh access "
-                "tokens, shops can be lost; pass leases= a storage that keeps them for all",
+                "%s keeps leases for this process only: if several processes refresh access "
+                "tokens, shops can be lost; pass leases= a storage that keeps them for all of them",
                 type(storage).__name__,
             )
         self._storage = storage

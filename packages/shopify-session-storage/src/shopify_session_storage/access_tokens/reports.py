@@ -1,4 +1,4 @@
-"""What a run over many shops finds and comes to; without a token, so that it can be kept."""
+"""The results of a run over many shops. They hold no token, so they can be kept."""
 
 import pickle
 import traceback
@@ -41,11 +41,11 @@ class RefreshDue:
     """A shop whose offline token needs attention.
 
     Attributes:
-        shop: The shop's full domain; what was given, if that names no shop.
-        reason: ``"access_token"``: it is due, the next use refreshes it; ``"refresh_token"``: that
-            will expire soon, refresh it now; ``"lost"``: it has expired, only a merchant can help;
-            ``"never_expires"``: the old kind of token, to be migrated; ``"failed"``: it could not
-            be looked at; see ``error``.
+        shop: The shop's full domain; what was given, if that is not a shop.
+        reason: ``"access_token"``: it is due, and the next use refreshes it;
+            ``"refresh_token"``: it expires soon, so refresh it now; ``"lost"``: it has expired, and
+            only a merchant can help; ``"never_expires"``: the old kind of token, to be migrated;
+            ``"failed"``: the session could not be read, see ``error``.
         expires: When the access token expires, or None.
         refresh_token_expires: When the refresh token expires, or None.
         error: What went wrong, without a traceback, or None.
@@ -60,17 +60,17 @@ class RefreshDue:
 
 @dataclass(frozen=True)
 class ShopResult:
-    """What a run over many shops has done for one of them.
+    """What a run over many shops did for one of them.
 
     Attributes:
-        shop: The shop's full domain; what was given, if that names no shop.
+        shop: The shop's full domain; what was given, if that is not a shop.
         outcome: ``"done"``: refreshed or migrated; ``"skipped"``: there was nothing to do;
-            ``"reauthorize"``: only a merchant who opens the app can help; ``"closed"``: Shopify
-            serves the shop no more; ``"unreadable"``: what is stored cannot be read;
-            ``"no_place"``: the backend has no columns for the new tokens, and Shopify was not
-            asked; ``"no_shop"``: the name is none; ``"again"``: it failed, and that may have
-            passed by the next run.
-        error: What went wrong, without a token and a traceback; or None.
+            ``"reauthorize"``: only a merchant who opens the app can help; ``"closed"``: the shop is
+            closed, frozen or locked; ``"unreadable"``: the stored session cannot be read;
+            ``"no_place"``: the backend has no columns for the new tokens, so Shopify was not asked;
+            ``"no_shop"``: the name is not a shop's; ``"again"``: it failed, but the next run may
+            succeed.
+        error: What went wrong, without a token or a traceback, or None.
     """
 
     shop: str
@@ -80,15 +80,15 @@ class ShopResult:
 
 @dataclass
 class Report:
-    """The result of a run over many shops. Can be pickled; holds no token and no traceback.
+    """The result of a run over many shops. It can be pickled, and holds no token and no traceback.
 
     A run with ``on_result`` keeps only the counts.
 
     Attributes:
         done: The shops, by full domain, that were refreshed or migrated.
         skipped: Those where there was nothing to do.
-        failed: Those that failed, with why; also what was given and names no shop.
-        counts: How many there were of each outcome, as :class:`ShopResult` names them.
+        failed: Those that failed, each with its error; also names that are not shops.
+        counts: How many shops had each outcome; see :class:`ShopResult`.
     """
 
     done: list[str] = field(default_factory=list)
@@ -98,12 +98,12 @@ class Report:
 
     @property
     def final(self) -> dict[str, Exception]:
-        """What of ``failed`` will fail again: a merchant, or somebody who repairs it, must help."""
+        """The part of ``failed`` that will fail again until a merchant or an operator helps."""
         return {shop: error for shop, error in self.failed.items() if isinstance(error, _FINAL)}
 
     @property
     def again(self) -> list[str]:
-        """The shops of ``failed`` to give to the next run: their failure may have passed."""
+        """The shops of ``failed`` to give to the next run, which may succeed."""
         return [shop for shop, error in self.failed.items() if not isinstance(error, _FINAL)]
 
 

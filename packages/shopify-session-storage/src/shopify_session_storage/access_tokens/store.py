@@ -45,32 +45,32 @@ class AccessTokenStore(AllShops):
     """The access tokens of an app's shops and users: stored, and refreshed when they are due.
 
     Safe for any number of tasks and processes on one database: a token is refreshed once, nobody
-    overwrites a newer one, and a crash at any moment is recovered by the next call. While the old
-    access token is valid, callers get it at once, and the refresh runs in the background.
+    overwrites a newer one, and after a crash the next call puts things right. While the old access
+    token is valid, callers get it at once, and the refresh runs in the background.
 
     A shop may be named in any way: ``alpha``, ``alpha.myshopify.com`` and
     ``https://ALPHA.myshopify.com`` are one.
 
-    Every method that reads or writes the storage raises :class:`SessionStorageError` when that
-    fails, whatever the storage's ``on_error`` says: an outage must not look as if nothing were
-    stored.
+    If the storage fails, every method that uses it raises :class:`SessionStorageError`, whatever
+    ``on_error`` says: an outage must not look as if nothing were stored.
 
     One object serves one event loop at a time. ``async with`` (or :meth:`aclose`) waits for the
     refreshes that are running; close the storage after it. Without that, a refresh in the
-    background ends with the event loop. Where ``asyncio.run()`` is called for each request or job,
-    the object notices, warns once, and from then on lets callers wait for a token that is due.
+    background ends with the event loop. If a program calls ``asyncio.run()`` for each request or
+    job, the object notices that, warns once, and from then on lets callers wait for a token that is
+    due.
 
     Args:
-        storage: Where they are kept.
+        storage: Where the tokens are kept.
         app: A ``ShopifyApp`` of Shopify's ``shopifyapp`` package, or anything with its methods,
-            sync or async. Sync ones run in a thread. Only those that ask Shopify need it.
+            sync or async. Sync methods run in a thread. Only calls that ask Shopify need it.
         refresh_before: A token is due this long before it expires; up to 30 minutes.
         http_client: Passed on to the methods of *app*: an ``httpx.AsyncClient``, or an
-            ``httpx.Client`` for the sync ones. None: the package makes one for each call.
-        request_timeout: How long one answer of Shopify is awaited. A process that dies during a
-            refresh keeps others from refreshing the same token for twice as long at most.
-        leases: Another storage that keeps the leases, such as Redis beside a table that must not
-            be altered. None: *storage* itself.
+            ``httpx.Client`` if they are sync. None: the package makes one for each call.
+        request_timeout: How long to wait for one answer of Shopify. If a process dies during a
+            refresh, others can refresh the same token after twice this time at most.
+        leases: Another storage that keeps the leases, such as Redis if the database must not get
+            another table. None: *storage* itself.
 
     Raises:
         ValueError: If a duration is out of range.
@@ -127,10 +127,10 @@ class AccessTokenStore(AllShops):
     async def save(self, access_token: object, *, shop: str | None = None) -> Session:
         """Store an access token that Shopify has just issued, in place of the earlier one.
 
-        For tokens that you got yourself. Those that this object gets are stored already. To
-        exchange an ID token, :meth:`get_or_exchange` is safer: two exchanges at the same moment
-        may be saved in the wrong order. Two round trips more than a store: an uninstall at the
-        same moment must not be undone.
+        For tokens that you got yourself; this object stores those that it gets. To exchange an ID
+        token, use :meth:`get_or_exchange`, which is safer: two exchanges at the same moment may be
+        saved in the wrong order. It takes two round trips more than a store, so as not to undo an
+        uninstall at the same moment.
 
         Args:
             access_token: A ``TokenExchangeAccessToken`` or ``ClientCredentialsAccessToken`` of
@@ -145,7 +145,7 @@ class AccessTokenStore(AllShops):
             MalformedTokenResponse: If it is not complete or not valid now; nothing is stored.
             ReauthorizationRequired: If the shop uninstalls the app meanwhile; nothing is stored.
             ValueError: If it does not name a shop, or names another than *shop*.
-            TypeError: If it is no access token.
+            TypeError: If it is not an access token.
         """
         session = fresh_session(access_token, shop=shop, forever=True)
         await save(self._sessions, self._fence, self._asking, session)
@@ -158,9 +158,9 @@ class AccessTokenStore(AllShops):
         """Return what is stored, expired or not, or None. Never asks Shopify. One load.
 
         Args:
-            shop: The shop.
+            shop: The shop, named in any way.
             mode: ``"offline"`` for the shop's token, ``"online"`` for a user's.
-            user_id: Whose, if *mode* is ``"online"``.
+            user_id: The user's id, if *mode* is ``"online"``.
 
         Raises:
             ValueError: If *shop* names no shop, or *user_id* does not fit *mode*.
@@ -178,12 +178,12 @@ class AccessTokenStore(AllShops):
         *,
         only_if: object = None,
     ) -> bool:
-        """Delete one access token. A refresh of it that is under way does not bring it back.
+        """Delete one access token. A refresh that is under way does not bring it back.
 
         Args:
-            shop: The shop.
+            shop: The shop, named in any way.
             mode: ``"offline"`` for the shop's token, ``"online"`` for a user's.
-            user_id: Whose, if *mode* is ``"online"``.
+            user_id: The user's id, if *mode* is ``"online"``.
             only_if: The access token that Shopify has refused, as :meth:`get` returned it or as
                 it was sent. If another one is stored by now, it stays: the shop may have installed
                 the app again. None: whatever is stored goes.
@@ -193,7 +193,7 @@ class AccessTokenStore(AllShops):
 
         Raises:
             ValueError: If *shop* names no shop, or *user_id* does not fit *mode*.
-            TypeError: If *only_if* is no access token.
+            TypeError: If *only_if* is not an access token.
         """
         id = session_id(shop_domain(shop), mode, user_id)
         if only_if is None:
@@ -210,24 +210,25 @@ class AccessTokenStore(AllShops):
     async def delete_shop(self, shop: str, installed_before: datetime | None = None) -> None:
         """Delete every session of a shop, because it has uninstalled the app.
 
-        Waits for nobody, so that a webhook is answered in time: what is under way in any process
-        stores nothing of the old install afterwards, or removes it at once. An exchange under way
-        at that moment is :class:`ReauthorizationRequired`, with the answer that lets the browser
-        come again; with *installed_before*, it asks Shopify again.
+        Does not wait for refreshes or exchanges, so that a webhook is answered in time. Those that
+        are under way, in any process, store nothing of the old install afterwards, or remove it at
+        once. An exchange that is under way raises :class:`ReauthorizationRequired`, with the answer
+        that lets the browser come again; if *installed_before* is given, it asks Shopify again
+        instead.
 
         Args:
-            shop: The shop.
-            installed_before: When the shop uninstalled (``X-Shopify-Triggered-At`` of the
-                webhook), timezone-aware. Sessions that were issued later belong to a newer
-                install and stay, whenever they are stored; without it, all go, also those of a
-                newer install. A session does not say when it was issued; that is taken from
-                its expiry and the lifetimes that Shopify documents (90 days for a refresh token,
-                24 hours for an online access token, 1 hour for an offline one). One that never
-                expires counts as older, unless another session of the shop is newer.
+            shop: The shop, named in any way.
+            installed_before: When the shop uninstalled (``X-Shopify-Triggered-At`` of the webhook),
+                timezone-aware. Sessions that Shopify issued later belong to a newer install, and
+                stay. None: all are deleted, also those of a newer install. A session does not say
+                when it was issued, so that is computed from its expiry and the lifetimes that
+                Shopify documents (90 days for a refresh token, 24 hours for an online access token,
+                1 hour for an offline one). A session that never expires counts as older, unless
+                another session of the shop is newer.
 
         Raises:
-            CorruptSessionError: If a session of the shop cannot be read; the offline one is deleted
-                all the same.
+            CorruptSessionError: If a session of the shop cannot be read; the offline session is
+                deleted all the same.
             TypeError: If *installed_before* is not a datetime.
             ValueError: If *shop* names no shop, or *installed_before* has no time zone.
         """
@@ -248,18 +249,18 @@ class AccessTokenStore(AllShops):
     ) -> AccessToken | None:
         """Return an access token that is valid now, or None if nothing is stored.
 
-        One load, if the token is not due. If it is due but valid, it is returned at once and
-        refreshed in the background. If it has expired, the call waits for the new one, whichever
-        process gets it, for three times ``request_timeout`` at most per attempt.
+        If the token is not due, this takes one load. If it is due but valid, it is returned at once
+        and refreshed in the background. If it has expired, the call waits for the new one,
+        whichever process gets it, for three times ``request_timeout`` at most per attempt.
 
         Args:
-            shop: The shop.
+            shop: The shop, named in any way.
             mode: ``"offline"`` for the shop's token, ``"online"`` for a user's.
-            user_id: Whose, if *mode* is ``"online"``.
+            user_id: The user's id, if *mode* is ``"online"``.
             refused: An access token that Shopify has just answered with 401, as this method
                 returned it or as it was sent. It is not returned again: if it is still what is
                 stored, it counts as expired.
-            scopes: What the token has to be good for.
+            scopes: The scopes that the token must have.
 
         Raises:
             ReauthorizationRequired: If it has expired and cannot be refreshed any more, or lacks
@@ -268,7 +269,7 @@ class AccessTokenStore(AllShops):
                 :class:`ShopUnavailable`, if the shop is closed or frozen.
             MalformedTokenResponse: If it has expired and Shopify's answer is not complete.
             ValueError: If *shop* names no shop, or *user_id* does not fit *mode*.
-            TypeError: If *refused* is no access token.
+            TypeError: If *refused* is not an access token.
         """
         id = session_id(shop_domain(shop), mode, user_id)
         secret = None if refused is None else secret_of(refused)
@@ -293,28 +294,29 @@ class AccessTokenStore(AllShops):
         refused: object = None,
         scopes: str | Iterable[str] | AuthScopes | None = None,
     ) -> AccessToken:
-        """Return an access token for a verified request, from its ID token if need be.
+        """Return an access token for a verified request; exchange its ID token if necessary.
 
-        What is stored is used, refreshed if due; if there is nothing, or only a merchant can help,
-        the ID token of the request is exchanged, by one process at a time, and the result stored.
+        A stored token is used, and refreshed if it is due. If nothing is stored, or what is stored
+        cannot be refreshed any more, the ID token of the request is exchanged, by one process at a
+        time, and the result is stored.
 
-        A shop that has uninstalled the app and installed it again may come before the webhook of
-        the uninstall. What is stored is of the old install then, and looks valid; Shopify answers
-        401. Call again with that token as *refused*.
+        If a shop uninstalls the app and installs it again, its request may come before the webhook
+        of the uninstall. Then what is stored belongs to the old install: it looks valid, but
+        Shopify answers 401. Call this again with that token as *refused*.
 
         Args:
             verified: The result of ``verify_app_home_req()`` or a similar method.
             mode: ``"offline"`` for the shop's token, ``"online"`` for the user's.
             refused: An access token that Shopify has just answered with 401. If it is still what
                 is stored, the ID token is exchanged.
-            scopes: What the token has to be good for. If what is stored is not, the ID token is
-                exchanged: the merchant may have granted more since.
+            scopes: The scopes that the token must have. If what is stored lacks some, the ID token
+                is exchanged: the merchant may have granted more since.
 
         Raises:
             ReauthorizationRequired: If the ID token is needed and there is none, or Shopify does
-                not take it; ``.response`` is then what to answer. Also if the new token lacks some
-                of *scopes*.
-            RequestNotVerified: If the request is not verified; ``.response`` is what to answer.
+                not accept it; answer with ``.response``. Also if the new token lacks some of
+                *scopes*.
+            RequestNotVerified: If the request is not verified; answer with ``.response``.
             TokenRefreshUnavailable: If Shopify gives no token right now.
             MalformedTokenResponse: If Shopify's answer is not complete.
             ValueError: If the request names no shop.

@@ -1,4 +1,4 @@
-"""The access token that callers get: an object that holds secrets and never shows them."""
+"""The access token that callers get: it holds secrets and never shows them."""
 
 from collections.abc import Iterator, KeysView
 from dataclasses import asdict, dataclass, fields
@@ -13,14 +13,14 @@ class User:
 
     Attributes:
         id: Shopify's id of the user.
-        first_name: As the user gave it.
-        last_name: As the user gave it.
-        scope: What the token is good for, as this user.
-        email: The user's address.
-        account_owner: Whether the shop is the user's.
+        first_name: The user's first name.
+        last_name: The user's last name.
+        scope: The scopes that this user has, separated by commas.
+        email: The user's email address.
+        account_owner: Whether the user owns the shop.
         locale: The user's language, such as ``"en"``.
-        collaborator: Whether the user works for a partner.
-        email_verified: Whether the address is known to be the user's.
+        collaborator: Whether the user is a collaborator, who works for a partner.
+        email_verified: Whether Shopify has verified the address.
     """
 
     id: int | None
@@ -41,11 +41,11 @@ class User:
 # Shopify's package takes; with slots, because serializers fall back on vars().
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class AccessToken:
-    """An access token in the shape of Shopify's package, which accepts it as its own.
+    """An access token in the shape of Shopify's package, which accepts it like its own.
 
-    ``token.token`` and ``token["token"]`` are the same; ``dict(token)`` is plain data, with all
-    that Shopify's package knows. No ``repr()``, ``str()`` or error reporter shows the tokens in it;
-    ``dict()``, ``dataclasses.asdict()`` and ``pickle`` hand them over.
+    ``token.token`` and ``token["token"]`` are the same. No ``repr()``, ``str()`` or error reporter
+    shows its secrets. But ``dict(token)``, which is plain data with the keys of Shopify's package,
+    ``dataclasses.asdict()`` and ``pickle`` contain them.
 
     Attributes:
         shop: What Shopify's package calls the shop: its domain without ``.myshopify.com``.
@@ -53,9 +53,9 @@ class AccessToken:
         expires: When it expires, in ISO 8601, or None if never.
         scope: Its scopes, separated by commas.
         access_mode: ``"offline"`` for the shop's token, ``"online"`` for a user's.
-        refresh_token: The token that gets the next access token, or None.
-        refresh_token_expires: When that expires, in ISO 8601, or None.
-        user: Whose it is, if it is online.
+        refresh_token: The refresh token, which gets the next access token, or None.
+        refresh_token_expires: When the refresh token expires, in ISO 8601, or None.
+        user: The user, if the token is online.
     """
 
     shop: str
@@ -74,7 +74,7 @@ class AccessToken:
         )
 
     def keys(self) -> KeysView[str]:
-        """Return the names of what is in it, so that ``dict(token)`` works."""
+        """Return the names of the fields, so that ``dict(token)`` works."""
         return dict.fromkeys(self._names()).keys()
 
     def __getitem__(self, name: str) -> Any:

@@ -28,9 +28,9 @@ COMMANDS: Final = {
 _URLS: Final = """\
 URLs are those of open_session_storage(), such as sqlite:///sessions.db or
 postgresql://user:password@host/database. Everybody on a machine can see the
-arguments of a command, so give the name of an environment variable instead:
-env:DATABASE_URL in place of any URL, or --url-env DATABASE_URL. Tokens are
-never shown whole, but by show --reveal.
+arguments of a command, so name an environment variable instead: write
+env:DATABASE_URL in place of a URL, or --url-env DATABASE_URL. Only show
+--reveal shows whole tokens.
 """
 
 
@@ -63,6 +63,6 @@ def parser() -> argparse.ArgumentParser:
         module.add_arguments(one)
         one.add_argument("--json", action="store_true", help="write results as JSON")
         one.add_argument(
-            "-v", "--verbose", action="store_true", help="tell on stderr what the storages log"
+            "-v", "--verbose", action="store_true", help="write what the storages log to stderr"
         )
     return whole

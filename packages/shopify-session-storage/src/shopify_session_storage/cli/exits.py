@@ -20,15 +20,15 @@ class Exit(IntEnum):
 
 HELP: Final = """\
 exit codes:
-  0    done; of copy: done and verified; of doctor: nothing is broken
+  0    done; for copy: done and verified; for doctor: nothing is broken
   1    done in part: something could not be read, copied or verified, was not
-       found, or is broken
-  2    a wrong argument, a URL that cannot be used, or an adapter to install
-  3    the storage cannot be reached, or failed on the way; try again
-  4    refused: another command is at work there, or the table is of another
-       layout, or has to be migrated first
-  70   a bug, to be reported
-  130  interrupted (Ctrl-C); 143: terminated; 141: whoever read the output left
+       found, or (doctor) is broken
+  2    an argument is wrong, a URL cannot be used, or an adapter is missing
+  3    the storage could not be reached, or failed on the way; try again
+  4    refused: another command is running there, or the table has another
+       layout, or must be migrated first
+  70   a bug; please report it
+  130  interrupted (Ctrl-C); 143: terminated; 141: the output was cut off
 """
 
 

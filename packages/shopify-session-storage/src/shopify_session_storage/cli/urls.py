@@ -93,7 +93,7 @@ class Place:
         except (TypeError, ValueError) as error:  # no message of these shows a part of the URL
             reason = str(error)
             if self.table is not None and isinstance(error, TypeError):
-                reason = f"{self.scheme}:// has no tables, so that --table means nothing"
+                reason = f"{self.scheme}:// has no tables, so --table cannot be used"
         raise Stop(reason, Exit.USAGE)
 
 

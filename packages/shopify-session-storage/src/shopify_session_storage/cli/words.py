@@ -33,7 +33,7 @@ def duration(text: str) -> timedelta:
     """Read a duration such as ``14d`` or ``12h``."""
     found = _DURATION.fullmatch(text.strip().lower())
     if found is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration such as 14d, 12h or 30m")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a duration such as 14d, 12h or 30m")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 

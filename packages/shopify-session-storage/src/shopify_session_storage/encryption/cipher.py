@@ -1,4 +1,4 @@
-"""What seals and opens a token, and what is said when it cannot be opened."""
+"""What seals (encrypts) and opens (decrypts) tokens, and the error if one cannot be opened."""
 
 from typing import Protocol
 
@@ -6,13 +6,13 @@ from shopify_session_storage.errors import CorruptSessionError
 
 
 class DecryptionError(CorruptSessionError):
-    """A stored token that cannot be decrypted. It is raised whatever ``on_error`` says.
+    """A stored token cannot be decrypted. This is raised whatever ``on_error`` says.
 
-    A wrong key is a fault of the deployment: an empty answer would send every merchant to
+    A wrong key is a mistake in the deployment. An empty answer would make every merchant
     authenticate again, and overwrite good rows.
 
     Attributes:
-        key_id: The id of the key that it names, or None.
+        key_id: The id of the key that the stored token names, or None.
         reason: ``"unknown key"``, ``"wrong key, changed or moved"``, ``"malformed"`` or
             ``"not encrypted"``.
     """
@@ -26,11 +26,11 @@ class DecryptionError(CorruptSessionError):
 
 
 class Cipher(Protocol):
-    """Seals and opens texts; for keys that a KMS keeps. :class:`Keyring` is one.
+    """Seals and opens texts. :class:`Keyring` is one; write your own for keys that a KMS keeps.
 
-    What :meth:`seal` returns begins with ``enc1.``, is ASCII without spaces, and can be told by
-    :meth:`is_current` without being opened. *context* is authenticated with it: opened in another
-    context it must fail.
+    What :meth:`seal` returns begins with ``enc1.`` and is ASCII without spaces. :meth:`is_current`
+    judges it without opening it. *context* is authenticated together with the text, so a text
+    sealed in one context must not open in another.
     """
 
     async def seal(self, text: str, context: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Keys of the app's own, and AES-256-GCM with them.
+"""Keys that the app keeps itself, for AES-256-GCM.
 
 A sealed text is ``enc1.{key id}.{base64url of nonce, ciphertext and tag}``, without padding.
 """
@@ -22,17 +22,17 @@ _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class Keyring:
-    """Keys by their ids. One of them seals, all of them open.
+    """Keys by their ids, for AES-256-GCM. One of them seals; each opens what it has sealed.
 
     Args:
-        keys: 32 bytes each, of a good random source (``secrets.token_bytes(32)``), by an id of 1
-            to 16 letters, digits, hyphens and underscores.
+        keys: The keys by their ids. A key has 32 random bytes (``secrets.token_bytes(32)``); an id
+            has 1 to 16 letters, digits, hyphens and underscores.
         primary: The id of the key that seals; None for the first one.
 
     Raises:
-        TypeError: If *keys* is no mapping, or a key is not bytes.
-        ValueError: If there is no key, an id is not usable, a key has another length, or *primary*
-            is none of them.
+        TypeError: If *keys* is not a mapping, or a key is not bytes.
+        ValueError: If there is no key, an id is not of that form, a key has another length, or
+            *primary* is not one of the ids.
         ImportError: If cryptography is not installed.
     """
 
@@ -61,13 +61,13 @@ class Keyring:
     @classmethod
     @hides_arguments
     def from_env(cls, name: str = "SHOPIFY_SESSION_KEYS") -> Self:
-        """Make a keyring of an environment variable: ``id:base64`` for each key, with commas.
+        """Read a keyring from an environment variable: ``id:base64``, one or more, with commas.
 
-        The first one seals: ``2027:4f0c...,2026:9a1b...``.
+        The first key seals: ``2027:4f0c...,2026:9a1b...``.
 
         Raises:
-            ValueError: If the variable is missing or malformed, or names an id twice. No message
-                shows any part of it but ids.
+            ValueError: If the variable is missing or malformed, or names an id twice. The message
+                shows ids, and no other part of the variable.
         """
         keys: dict[str, bytes] = {}
         text = os.environ.get(name, "")
@@ -93,7 +93,7 @@ class Keyring:
         return f"{PREFIX}{self.primary}.{_to_base64(nonce + sealed)}"
 
     async def open(self, sealed: str, context: bytes) -> str:
-        """Return the text that was sealed, with whichever key it names."""
+        """Return the text that was sealed, opened with the key that it names."""
         id, dot, encoded = sealed.removeprefix(PREFIX).partition(".")
         if not (sealed.startswith(PREFIX) and dot and _KEY_ID.fullmatch(id)):
             raise DecryptionError("it is malformed", reason="malformed")

@@ -1,4 +1,4 @@
-"""Sealing what is stored with the key that seals now."""
+"""How stored tokens get sealed with the current key."""
 
 import asyncio
 from dataclasses import dataclass
@@ -20,11 +20,10 @@ class ReencryptReport:
     """The result of :func:`reencrypt`.
 
     Attributes:
-        examined: How many sessions it has looked at.
-        sealed: How many it has sealed again.
-        changed: How many somebody else has changed meanwhile: with the key that seals now, if every
-            process has it.
-        failed: The ids of those that cannot be read or decrypted. They are left as they are.
+        examined: How many sessions were examined.
+        sealed: How many were sealed, or sealed again.
+        changed: How many another process changed meanwhile, and so sealed with its own primary key.
+        failed: The ids of sessions that cannot be read or decrypted. They are left as they are.
     """
 
     examined: int
@@ -36,10 +35,10 @@ class ReencryptReport:
 async def reencrypt(storage: EncryptedSessionStorage, *, batch: int = 500) -> ReencryptReport:
     """Seal every token that is stored in plain text, or with another key than the primary one.
 
-    Walks through the storage and writes by comparison, so that readers and writers go on; in steps
-    of *batch* sessions, and never more than 100, with a rest after each. To rotate a key: add the
-    new one to every process, not as the primary; then make it the primary one everywhere; then
-    call this; then take the old one away. If it is interrupted, call it again.
+    Walks through the storage and writes by comparison, so other processes can read and write
+    meanwhile. It works in steps of *batch* sessions, at most 100, and rests after each. To rotate a
+    key: add the new key to every process, but not as the primary one; then make it the primary key
+    everywhere; then call this; then remove the old key. If it is interrupted, call it again.
 
     Raises:
         NotImplementedError: If the storage cannot be walked through.

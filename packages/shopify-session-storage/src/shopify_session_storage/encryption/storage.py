@@ -1,4 +1,4 @@
-"""A storage around another one, which gets to see no token."""
+"""A storage around another one that never sees a token in plain text."""
 
 import asyncio
 import random
@@ -26,16 +26,16 @@ _PAUSES: Final = (*(0.001 * 2**n for n in range(6)), *[0.05] * 60)
 class EncryptedSessionStorage(WrappedSessionStorage):
     """Keeps the tokens of sessions encrypted in another storage.
 
-    Access token and refresh token are sealed before they get there, each bound to its session's
-    id, its shop and its field: what is moved to another row does not open. All else is stored as
-    it is. Comparisons keep their promise while keys are rotated; each takes one load more.
+    Access and refresh tokens are sealed before they are stored. Each is bound to its session's id,
+    its shop and its field, so a token that is moved to another row does not open. All else is
+    stored as it is. Comparisons stay exact while keys are rotated; each takes one more load.
 
     Args:
-        storage: Where the sessions are kept. Its own limits apply to what is sealed, which takes
-            a third more space than the token, and 40 characters.
+        storage: Where the sessions are kept. Its size limits apply to sealed tokens, which are a
+            third longer than the token, plus 40 characters.
         cipher: A :class:`Keyring`, or a :class:`Cipher` of your own.
-        plaintext: Whether to ``"accept"`` tokens that are stored unencrypted, which are sealed when
-            they are stored again, or to ``"refuse"`` them.
+        plaintext: ``"accept"`` tokens that are stored in plain text, and seal them when they are
+            stored again; or ``"refuse"`` them.
 
     Raises:
         TypeError: If *storage* is not a SessionStorage, or *cipher* not a Cipher.

@@ -1,4 +1,4 @@
-"""Tables of other programs: looked at when a storage opens, and never created or altered."""
+"""Tables of other programs: examined when a storage opens, and never created or altered."""
 
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -20,9 +20,9 @@ _LEASES = frozenset({"name", "holder", "expires"})
 
 
 class ForeignTables(SqlNames):
-    """A table that belongs to Prisma or Drizzle, in a database that does.
+    """A table that belongs to Prisma or Drizzle, as does its database.
 
-    They drop what they have not declared themselves, so that nothing is put beside it, either.
+    They drop what their schema does not declare, so no table is created beside it, either.
     """
 
     async def _live_columns(self, connection: SqlConnection) -> Sequence[LiveColumn]:
@@ -91,7 +91,7 @@ class ForeignTables(SqlNames):
         shop = columns["shop"].name
         if not await self._has_index(connection, shop):
             self._logger.info(
-                "%s: the table %s has no index on %s, so that each find_sessions_by_shop() reads "
+                "%s: the table %s has no index on %s, so each find_sessions_by_shop() reads "
                 "all of it; %s",
                 self.backend,
                 self._table,
@@ -119,6 +119,6 @@ class ForeignTables(SqlNames):
             what = "has no columns name, holder and expires" if columns else "does not exist"
             raise MigrationError(
                 f"{self.backend}: leases need a table of their own, and {self._leases_table} "
-                f"{what}. {self._layout.title} would drop what it does not know, so nothing is "
-                f"created here. {self._advice().lease_lines()}"
+                f"{what}. {self._layout.title} drops tables that its schema does not declare, so "
+                f"none is created here. {self._advice().lease_lines()}"
             )

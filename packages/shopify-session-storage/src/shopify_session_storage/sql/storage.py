@@ -18,18 +18,18 @@ from shopify_session_storage.sql.statements import SqlStatements
 
 
 class SqlSessionStorage(SqlStatements):
-    """A storage in one table of an SQL database, with another one for leases.
+    """Keeps sessions in one table of an SQL database, and leases in another.
 
     Every operation is one statement, by primary key or by the index on ``shop``, and one round
     trip, whatever the number of sessions in the group.
 
     Args:
-        session_table_name: Name of the table, created if it does not exist; None for the one that
-            the layout has.
-        layout: Whose table it is: ``"shopify"`` for that of Shopify's own adapters, or
-            ``"prisma"`` or ``"drizzle"`` for one of theirs, which is left as it is.
-        column_names: What the columns of such a table are called, by the names in
-            :data:`COLUMNS`, where they differ by more than case and underscores.
+        session_table_name: Name of the table; None for the usual one of the layout.
+        layout: Whose table it is: ``"shopify"`` for the table of Shopify's own adapters, which is
+            created if it does not exist; ``"prisma"`` or ``"drizzle"`` for a table of that program,
+            which must exist and is never altered.
+        column_names: Names of columns of such a table, by the names in :data:`COLUMNS`, if they
+            differ by more than case and underscores.
         leases_table_name: Name of the table of leases.
         migrator_options: Where applied migrations are recorded.
         schema: The schema of the tables, for databases that have schemas; None for the default.
@@ -38,7 +38,7 @@ class SqlSessionStorage(SqlStatements):
 
     Raises:
         TypeError: If an argument is of another type.
-        ValueError: If a table's name is not usable.
+        ValueError: If the name of a table or column cannot be used, or there is no such layout.
     """
 
     conditional_writes = "backend"

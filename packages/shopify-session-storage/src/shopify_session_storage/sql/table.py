@@ -1,4 +1,4 @@
-"""What all storages in a table of an SQL database share, however they reach the database."""
+"""What all storages in an SQL table share, however they reach the database."""
 
 import asyncio
 from abc import abstractmethod
@@ -15,7 +15,7 @@ _SLICE: Final = 200
 
 
 class TableSessionStorage(BaseSessionStorage):
-    """A storage whose sessions are rows of a table, as its mapping says."""
+    """Base of the storages that keep each session in a row of an SQL table."""
 
     _mapping: RowMapping
     _has_dropped = False
@@ -33,15 +33,15 @@ class TableSessionStorage(BaseSessionStorage):
         """Return what ``migration_sql()`` does, once there are connections."""
 
     async def migration_sql(self) -> str:
-        """Return the SQL that would create or upgrade the tables, for somebody who may run it.
+        """Return the SQL that creates or upgrades the tables, for a user with the right to run it.
 
-        For a table of another program it is that for the index, the leases and the columns of
-        refresh tokens, all of which its schema should declare, too. Empty if there is nothing to
-        do. Changes nothing.
+        Empty if there is nothing to do. Nothing is changed. For a table of Prisma or Drizzle, the
+        SQL adds the index on the shop, the table of leases and the columns of refresh tokens; add
+        them to the schema of that program, too.
 
         Raises:
-            MigrationError: If the table is there and lacks what only its owner can add; the
-                message says what.
+            MigrationError: If the table lacks something that only its owner can add; the message
+                says what.
             SessionStorageError: If the database cannot be reached.
         """
         with self._raising("migration_sql", "look at the tables"):

@@ -1,4 +1,4 @@
-"""The tables of a storage in an SQL database: found, created, brought up to date."""
+"""The tables of a storage in an SQL database: how they are found, created and upgraded."""
 
 import asyncio
 import re

@@ -1,7 +1,7 @@
 """Storages and access tokens for code that does not await: Django, Flask, Celery, scripts.
 
-One thread with one event loop does the work of the whole process, so that calls of many threads
-travel together and share one pool of connections. A forked child has a thread of its own::
+One thread with one event loop does the work of the whole process, so calls of many threads travel
+together and share one pool of connections. A forked child gets its own thread::
 
     storage = SyncSessionStorage(PostgreSQLSessionStorage(url))
     tokens = SyncAccessTokenStore(storage, app=shopify)

@@ -27,7 +27,7 @@ _TIMEOUT: Final = timedelta(minutes=2)
 
 
 class AccessTokenOptions(TypedDict, total=False):
-    """The options of :class:`AccessTokenStore` that mean the same here, which editors complete."""
+    """The options of :class:`AccessTokenStore` that mean the same here; editors complete them."""
 
     refresh_before: timedelta
     http_client: object
@@ -37,17 +37,17 @@ class AccessTokenOptions(TypedDict, total=False):
 class SyncAccessTokenStore:
     """The access tokens of an app's shops and users, with methods that block.
 
-    They are those of :class:`AccessTokenStore`, and mean the same. A refresh beside a call goes on
-    after the call has returned, which a request of a synchronous framework cannot do by itself.
+    They are those of :class:`AccessTokenStore`, and mean the same. A refresh in the background goes
+    on after the call has returned.
 
     Args:
-        storage: Where they are kept: a storage, or its facade.
-        app: See :class:`AccessTokenStore`; its sync methods will do.
-        timeout: How long a call may take, but for those over many shops; None for as long as the
-            store's own limits say.
-        leases: See :class:`AccessTokenStore`; a storage, or its facade.
-        options: The other options of :class:`AccessTokenStore`. Pass no ``http_client`` where
-            processes fork: they would share its connections.
+        storage: Where the tokens are kept: a storage, or a :class:`SyncSessionStorage`.
+        app: See :class:`AccessTokenStore`. Sync methods are enough.
+        timeout: How long a call may take, except those for many shops; None for no limit besides
+            the store's own.
+        leases: See :class:`AccessTokenStore`; a storage, or a :class:`SyncSessionStorage`.
+        options: The other options of :class:`AccessTokenStore`. Pass no ``http_client`` if the
+            process forks: the children would share its connections.
     """
 
     def __init__(

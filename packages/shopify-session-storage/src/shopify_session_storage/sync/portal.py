@@ -194,7 +194,7 @@ def _refuse_a_running_loop() -> None:
     except RuntimeError:
         return
     raise RuntimeError(
-        "an event loop is running in this thread, and would stand still; "
+        "an event loop is running in this thread, and would be blocked; "
         "await the storage itself, or call this in another thread (asyncio.to_thread)"
     )
 
@@ -208,6 +208,6 @@ def _refuse_green_threads() -> None:
         for part in () if patches is None else _NEEDED:
             if getattr(patches, check)(part):
                 raise RuntimeError(
-                    f"{name} has replaced Python's {part}, so that no event loop can run in a "
+                    f"{name} has replaced Python's {part}, so no event loop can run in a "
                     "thread of its own; use workers with real threads"
                 )

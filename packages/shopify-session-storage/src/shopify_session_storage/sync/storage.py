@@ -17,20 +17,20 @@ _R = TypeVar("_R")
 class SyncSessionStorage:
     """A session storage whose methods block, for any number of threads.
 
-    Its methods are those of the storage that it is given, and mean the same. Make one when the
-    process starts, at the module level too; it opens on first use, again in each forked child, and
-    closes when the process ends. It has connections of its own: what it writes is not part of
-    the caller's database transaction, and a rollback does not lose a rotated token.
+    It has the methods of the storage, and they mean the same. Make one when the process starts, for
+    instance at module level. It opens on first use, and again in each forked child, and closes when
+    the process ends. It has its own connections: what it writes is not part of your database
+    transaction, so a rollback does not lose a refreshed token.
 
     Args:
-        storage: The storage. From now on it belongs to the event loop of this facade.
-        timeout: How long a call may take; None for as long as the storage's own limits say.
+        storage: The storage. From now on use it only through this object.
+        timeout: How long a call may take; None for no limit besides the storage's own.
 
     Raises:
         TypeError: If an argument is of another type.
         ValueError: If *timeout* is not positive.
-        RuntimeError: From every method, in a thread with a running event loop, or where gevent or
-            eventlet have replaced threads.
+        RuntimeError: From every method, in a thread with a running event loop, or if gevent or
+            eventlet have replaced Python's threads.
     """
 
     def __init__(

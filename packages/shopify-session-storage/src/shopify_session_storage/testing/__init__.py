@@ -1,4 +1,4 @@
-"""The battery of tests that every session storage passes. It ships for third-party adapters.
+"""The battery of tests that every session storage passes, for authors of adapters.
 
 With pytest (``pip install shopify-session-storage[testing]``), one test per case::
 
@@ -12,9 +12,11 @@ With any other runner::
 
     await battery_of_tests(lambda: MySessionStorage(url))
 
-Optional are ``failing_storage_factory``, ``breakable`` and more; see the README.
+A storage can be given more, such as ``failing_storage_factory`` and ``breakable``, so that more
+cases can run: see the guide "Write an adapter".
 
-For apps there is :class:`FakeShopify`, Shopify's token endpoint with its rules, on a local port.
+For tests of apps there is :class:`FakeShopify`: a local server that does what Shopify's token
+endpoint does.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -43,31 +43,30 @@ async def battery_of_tests(
     """Run every case of the battery on a storage.
 
     Args:
-        storage_factory: Makes a further storage on one and the same backend with each call; plain
-            or async. The backend need not be empty: cases use ids and shops of their own, and
-            delete what they store.
-        failing_storage_factory: Makes a storage whose backend cannot be reached, given the value
-            for ``on_error``; plain or async. Without it the cases for failures cannot run.
-        breakable: A backend that can be taken away from storages that are open on it. Without it
-            the cases for outages cannot run.
-        eventual_seconds: How long the backend may take until ``find_sessions_by_shop`` sees a
-            change.
-        case_timeout: How long a case may take, in seconds. One that takes longer has failed, and
-            is cleaned up after all the same.
-        lacks: Cases that need one of these do not concern this storage, as with
+        storage_factory: Makes another storage on the same backend with each call; plain or async.
+            The backend need not be empty: cases use ids and shops of their own, and delete what
+            they store.
+        failing_storage_factory: Gets the value for ``on_error``, and makes a storage whose backend
+            cannot be reached; plain or async. Without it the cases for failures cannot run.
+        breakable: A backend that can be made unreachable for open storages. Without it the cases
+            for outages cannot run.
+        eventual_seconds: How many seconds may pass until ``find_sessions_by_shop`` sees a change.
+        case_timeout: How long a case may take, in seconds. A case that takes longer fails; what it
+            stored is deleted all the same.
+        lacks: What this storage cannot do; cases that need it are left out. See
             :class:`SessionStorageBattery`.
-        layout_allows: What the storage cannot hold, since its table is another program's. No case
-            is left out for it.
+        layout_allows: What the storage cannot hold, because its table belongs to another program.
+            All cases still run.
 
     Returns:
-        The names of the cases that passed and of those that could not run. There is a warning,
-        too, for those that lack an argument; but not for those that a storage cannot run because
-        its conditional writes or leases are not the backend's or it cannot be walked through, as
-        it says itself, or because of *lacks*.
+        The names of the cases that passed and of those that could not run. If a case could not run
+        because an argument is missing, there is a warning, too. There is none if *lacks* leaves the
+        case out, or if the storage itself says that its conditional writes or leases are not the
+        backend's, or that it cannot be walked through.
 
     Raises:
-        ExceptionGroup: If cases failed, with one error for each, which names the case and the
-            promise that is broken.
+        ExceptionGroup: If cases failed. Each has one error, which names the case and the broken
+            promise.
     """
     report = BatteryReport()
     lacking_an_argument: list[str] = []

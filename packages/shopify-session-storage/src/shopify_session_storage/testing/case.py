@@ -1,4 +1,4 @@
-"""A case of the battery: one promise, and how to test it."""
+"""A case of the battery: one promise and its test."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -22,16 +22,16 @@ Need = Literal[
 
 @dataclass(frozen=True)
 class Case:
-    """One promise and how to test it.
+    """One promise and its test.
 
     Attributes:
         name: Its name.
         promise: What is promised.
         run: Raises an AssertionError if the promise is broken.
-        needs: What it cannot run without: a factory for further storages, one for storages that
-            fail, a backend that can be taken away, a storage that is not bound to its event loop,
-            one whose sessions other processes see, one whose conditional writes or leases are
-            those of the backend, or one that can be walked through.
+        needs: What it cannot run without: a factory for more storages or for storages that fail, a
+            backend that can be made unreachable, or a storage with a certain property: it works on
+            any event loop, other processes see its sessions, its conditional writes or leases are
+            those of the backend, or it can be walked through.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Case:
 
 
 def case(*needs: Need) -> Callable[[Callable[["Subject"], Awaitable[None]]], Case]:
-    """Make a function a case; its docstring is the promise."""
+    """Turn a function into a case. Its docstring is the promise."""
 
     def make(function: Callable[["Subject"], Awaitable[None]]) -> Case:
         promise = " ".join((function.__doc__ or "").split())

@@ -1,8 +1,7 @@
-"""What the table of another program cannot hold, as data: a battery runs there with it.
+"""What the table of another program cannot hold, as data, for a battery that runs on such a table.
 
-No case is left out for a difference. What a session becomes is compared with what is declared; a
-session that may be refused is either refused, and then nothing is stored under its id, or kept
-like any other.
+All cases still run. What comes back is compared with what the difference declares. A session that
+may be refused is either refused, and then nothing is stored under its id, or kept like any other.
 """
 
 import unicodedata
@@ -20,8 +19,8 @@ class Difference:
 
     Attributes:
         name: Its name.
-        kept: Makes of a session what comes back; None if what it concerns may be refused.
-        concerns: Tells whether a session may be refused beside those that are stored.
+        kept: Turns a session into what comes back; None if the session may be refused.
+        concerns: Tells whether a session may be refused, given the sessions that are stored.
     """
 
     name: str
@@ -38,7 +37,7 @@ EMPTY_TOKEN_IS_NONE: Final = Difference("an empty access token is none", _withou
 
 
 def unknown_is_false(*flags: str) -> Difference:
-    """Return the difference of flags of a user that are NOT NULL.
+    """Return the difference of a table whose columns for flags of a user are NOT NULL.
 
     Args:
         flags: Names of :class:`AssociatedUser`'s fields.
@@ -58,7 +57,7 @@ def unknown_is_false(*flags: str) -> Difference:
 
 
 def longer_than(characters: int, *names: str) -> Difference:
-    """Return the difference of columns that hold so many characters.
+    """Return the difference of columns that hold at most so many characters.
 
     Args:
         characters: How many.

@@ -20,25 +20,24 @@ from shopify_session_storage.testing.subject import (
 class SessionStorageBattery:
     """Runs every case of the battery on the fixture ``storage``, which a subclass defines.
 
-    A subclass may define three more fixtures: ``storage_factory``, a callable that makes a further
+    A subclass may define three more fixtures: ``storage_factory``, a callable that makes another
     storage on the same backend; ``failing_storage_factory``, a callable that takes a value for
     ``on_error`` and makes a storage whose backend cannot be reached; and ``breakable``, a backend
-    that can be taken away (see :class:`Breakable`). What makes a storage may be plain or async. A
-    case that needs one that is missing is skipped, with its name.
+    that can be made unreachable (see :class:`Breakable`). The callables may be plain or async. A
+    case that needs a missing fixture is skipped, and the skip names the fixture.
 
     Attributes:
-        eventual_seconds: How long the backend may take until ``find_sessions_by_shop`` sees a
-            change.
-        case_timeout: How long a case may take, in seconds. One that takes longer has failed, and
-            is cleaned up after all the same.
-        lacks: Cases that need one of these do not concern this storage: ``"failing"`` for one
-            without a backend that could fail, ``"breakable"`` for one whose backend cannot go
-            away, ``"another_loop"`` for one on a client that the user passed in and that is bound
-            to its event loop, ``"processes"`` for one whose sessions no other process sees,
-            ``"conditional_writes"`` and ``"leases"`` for one that does these in its process,
-            ``"scanning"`` for one that cannot be walked through.
-        layout_allows: What the storage cannot hold, since its table is another program's. No case
-            is left out for it.
+        eventual_seconds: How many seconds may pass until ``find_sessions_by_shop`` sees a change.
+        case_timeout: How long a case may take, in seconds. A case that takes longer fails; what it
+            stored is deleted all the same.
+        lacks: What this storage cannot do; cases that need it are left out. ``"failing"``: it has
+            no backend that could fail. ``"breakable"``: its backend cannot become unreachable.
+            ``"another_loop"``: it uses a client that the user passed in and that is bound to its
+            event loop. ``"processes"``: no other process sees its sessions.
+            ``"conditional_writes"`` and ``"leases"``: it does these within its process.
+            ``"scanning"``: it cannot be walked through.
+        layout_allows: What the storage cannot hold, because its table belongs to another program.
+            All cases still run.
     """
 
     eventual_seconds: ClassVar[float] = 0.0
@@ -55,7 +54,7 @@ class SessionStorageBattery:
 
     @pytest.fixture
     def storage_factory(self) -> StorageFactory | None:
-        """Make a further storage on the same backend."""
+        """Make another storage on the same backend."""
         return None
 
     @pytest.fixture
@@ -65,7 +64,7 @@ class SessionStorageBattery:
 
     @pytest.fixture
     def breakable(self) -> Breakable | None:
-        """Make a backend that can be taken away."""
+        """Make a backend that can be made unreachable."""
         return None
 
     @pytest.mark.asyncio

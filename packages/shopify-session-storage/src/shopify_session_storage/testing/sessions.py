@@ -32,7 +32,7 @@ def offline_session(shop: str, **changes: Any) -> Session:
 
 
 def online_session(shop: str, user_id: int = 902541635, **changes: Any) -> Session:
-    """Return an online session of a user of *shop*, with everything known of the user."""
+    """Return an online session of a user of *shop*, with all data about the user."""
     values: dict[str, Any] = {
         "id": f"{shop}_{user_id}",
         "shop": shop,

@@ -30,7 +30,7 @@ _users = st.builds(
 
 @st.composite
 def sessions(draw: st.DrawFn) -> Session:
-    """Draw a storable session with an id and a shop that no other test uses.
+    """Draw a session that every storage accepts, with an id and a shop that no other test uses.
 
     Dates are in whole seconds, which every layout keeps, and only online sessions have user data,
     so that what comes back ``equals`` what was stored.

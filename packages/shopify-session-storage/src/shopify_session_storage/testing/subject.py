@@ -1,4 +1,4 @@
-"""The storage that a case tests, and the end of a case: cleaning up."""
+"""The storage that a case tests, and how a case cleans up."""
 
 import asyncio
 import inspect
@@ -36,11 +36,11 @@ _ARGUMENTS: Final[dict[Need, str]] = {
 
 @dataclass(frozen=True)
 class Missing:
-    """What a case needs and is not there.
+    """Something that a case needs and that is missing.
 
     Attributes:
         why: Why the case cannot run.
-        may_be_given: Whether an argument can give it.
+        may_be_given: Whether the caller of the battery can supply it by an argument.
     """
 
     why: str
@@ -48,13 +48,13 @@ class Missing:
 
 
 class Breakable(Protocol):
-    """A backend that can be taken away from the storages that are open on it, and given back."""
+    """A backend that a test can make unreachable for open storages, and reachable again."""
 
     def make(self, on_error: Literal["log", "raise"]) -> SessionStorage | Awaitable[SessionStorage]:
         """Make a storage on this backend."""
 
     def away(self) -> AbstractAsyncContextManager[object]:
-        """Take the backend away as long as the context lasts.
+        """Make the backend unreachable for as long as the context lasts.
 
         Connections to it are cut at once and new ones are refused. Afterwards the backend is back,
         with all that was stored.
@@ -62,17 +62,17 @@ class Breakable(Protocol):
 
 
 class Subject:
-    """The storage under test, and what cases need besides.
+    """The storage under test, and what else cases need.
 
     Args:
         storage: The storage under test.
-        storage_factory: Makes a further storage on the same backend.
+        storage_factory: Makes another storage on the same backend.
         failing_storage_factory: Makes a storage whose backend cannot be reached.
         breakable: A backend that can be taken away.
-        eventual_seconds: How long the backend may take until finds see a change.
-        case_timeout: How long a case may take, in seconds; and as long again to clean up.
+        eventual_seconds: How many seconds may pass until finds see a change.
+        case_timeout: How long a case may take, in seconds; cleaning up may take as long again.
         owned: Whether to disconnect the storage after the case.
-        layout_allows: What the storage cannot hold.
+        layout_allows: What the table of the storage cannot hold.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Subject:
         self._owned = [storage] if owned else []
 
     def missing(self, case: Case) -> Missing | None:
-        """Return what a case needs and is not there, or None."""
+        """Return what *case* needs and is missing, or None."""
         there: dict[Need, object] = {
             "further": self._storage_factory,
             "failing": self._failing_storage_factory,
@@ -130,12 +130,12 @@ class Subject:
         return shop
 
     def clean(self, shop: str) -> str:
-        """Have the sessions of this shop, too, deleted after the case."""
+        """Also delete the sessions of this shop after the case."""
         self._shops.append(shop)
         return shop
 
     async def further(self) -> SessionStorage:
-        """Make a further storage on the same backend; it is disconnected after the case."""
+        """Make another storage on the same backend; it is disconnected after the case."""
         assert self._storage_factory is not None
         return self._own(await made_by(self._storage_factory))
 
@@ -145,14 +145,14 @@ class Subject:
         return self._own(await made_by(partial(self._failing_storage_factory, on_error)))
 
     async def breakable(self, on_error: Literal["log", "raise"]) -> SessionStorage:
-        """Make a storage on the backend that can be taken away."""
+        """Make a storage on the backend that can be made unreachable."""
         assert self._breakable is not None
         storage = self._own(await made_by(partial(self._breakable.make, on_error)))
         self._storing.append(storage)
         return storage
 
     def away(self) -> AbstractAsyncContextManager[object]:
-        """Take that backend away as long as the context lasts."""
+        """Make that backend unreachable for as long as the context lasts."""
         assert self._breakable is not None
         return self._breakable.away()
 
@@ -162,7 +162,7 @@ class Subject:
         return storage
 
     def kept(self, session: Session) -> Session:
-        """Return what comes back of a session, which differs where the layout may."""
+        """Return the session as it comes back: changed, where the layout may change it."""
         for difference in self._layout_allows:
             if difference.kept is not None:
                 session = difference.kept(session)
@@ -228,7 +228,7 @@ class Subject:
                 return found
 
     async def scans(self, sessions: Iterable[Session], *, batch: int = 500) -> None:
-        """Walk through the storage, and compare what is seen of these sessions."""
+        """Walk through the storage, and compare those of these sessions that are seen."""
         expected = {session.id: self.kept(session) for session in sessions}
         deadline = time.monotonic() + self._eventual_seconds
         while True:

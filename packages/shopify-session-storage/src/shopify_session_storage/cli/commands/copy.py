@@ -18,14 +18,15 @@ from shopify_session_storage.storage import SessionStorage
 
 HELP: Final = "copy all sessions into another storage, of any kind"
 DESCRIPTION: Final = """\
-Copies all sessions from one storage into another one, then walks through the
-source again and verifies that the target has each. Tokens are copied as they
-are stored. If it is interrupted or killed, the same command goes on where it
-was: how far it came stands in a file, without any token, until all is verified.
+Copies all sessions from one storage into another, then reads the source again
+and verifies that the target has every session. Tokens are copied as they are
+stored. If the command is interrupted or killed, run it again, and it goes on
+where it stopped: a file, which holds no token, says how far it got. The file
+is removed when all is verified.
 
-Both may be in use meanwhile. What the source's app stores behind the copy's
-back is caught up by the verification; for the last of it, run the command once
-more when the app has moved.
+Apps may use both storages meanwhile. The verification also copies what an app
+has changed in the source since. When all apps use the target, run the command
+once more, to copy the last changes.
 """
 
 _EMPTY: Final = CustomSessionStorage(
@@ -54,17 +55,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--live",
         action="store_true",
-        help="an app writes to the target meanwhile: compare on every write, which is slower. "
-        "It is so in any case if the target had sessions at the start",
+        help="an app writes to the target meanwhile: compare before every write, which is slower. "
+        "This is always done if the target had sessions at the start",
     )
     parser.add_argument(
         "--verify",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="walk through the source again (the default)",
+        help="read the source again and verify the target (the default)",
     )
-    parser.add_argument("--resume", type=Path, metavar="FILE", help="where to keep the state")
-    parser.add_argument("--dry-run", action="store_true", help="count only; write nothing")
+    parser.add_argument(
+        "--resume", type=Path, metavar="FILE", help="the file that says how far the copy got"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only count; write nothing")
 
 
 async def run(arguments: argparse.Namespace, output: Output) -> Exit:
@@ -87,7 +90,7 @@ async def run(arguments: argparse.Namespace, output: Output) -> Exit:
     if found is not None:
         output.say(
             f"going on after {(state.checking if state.is_checking else state.copying).seen:,} "
-            f"sessions, as {file.path} says"
+            f"sessions, according to {file.path}"
         )
     async with opened_to_read(source) as old, opened(target) as new:
         copy = Copy(old, new, state, file, arguments.on_conflict, output)
@@ -96,8 +99,8 @@ async def run(arguments: argparse.Namespace, output: Output) -> Exit:
             await copy.run(verify=arguments.verify)
         except BaseException:
             output.say(
-                f"{state.copying.seen:,} sessions are done; the same command goes on from there, "
-                f"by {file.path}"
+                f"{state.copying.seen:,} sessions are done; run the same command to go on from "
+                f"there, with {file.path}"
             )
             raise
         finally:
@@ -141,9 +144,9 @@ def _tell(state: State, output: Output, *, is_dry: bool, is_verified: bool) -> E
         lines = [
             ("to copy" if is_dry else "copied", copying.copied, ""),
             ("to replace" if is_dry else "replaced", copying.replaced, "older in the target"),
-            ("kept", copying.kept, "another version is in the target, and stays"),
-            ("same", copying.same, "in the target already"),
-            ("caught up", caught_up, "came or changed meanwhile"),
+            ("kept", copying.kept, "the target has another version, which stays"),
+            ("same", copying.same, "already in the target"),
+            ("caught up", caught_up, "stored or changed meanwhile"),
             ("unreadable", last.corrupt_number, listed(last.corrupt_ids)),
             ("failed", last.failed_number, listed(list(last.failed_ids))),
         ]
@@ -155,6 +158,6 @@ def _tell(state: State, output: Output, *, is_dry: bool, is_verified: bool) -> E
     for id, reason in last.failed_ids.items():
         output.say(f"{id}: {reason}")
     if last.corrupt_number or last.failed_number:
-        output.say("not all could be copied; the same command tries again")
+        output.say("not all could be copied; run the same command to try again")
         return Exit.PARTIAL
     return Exit.DONE

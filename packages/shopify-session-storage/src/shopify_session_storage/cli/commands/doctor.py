@@ -23,12 +23,12 @@ from shopify_session_storage.errors import MigrationError, SessionStorageError
 from shopify_session_storage.sql.tables import SqlTables
 from shopify_session_storage.storage import SessionStorage
 
-HELP: Final = "find what is wrong with a storage, and say what helps"
+HELP: Final = "find what is wrong with a storage, and say what to do"
 DESCRIPTION: Final = """\
-Looks at a storage and at all sessions in it, says what is wrong and what helps,
-and counts what the deadline of 2027-01-01 needs: tokens that never expire, and
-refresh tokens that die soon. It changes nothing. It fails (exit code 1) if
-something is broken; warnings alone are no failure.
+Examines a storage and all its sessions, and says what is wrong and what to
+do. Counts what matters for Shopify's deadline of 2027-01-01: tokens that
+never expire, and refresh tokens that expire soon. Changes nothing. The exit
+code is 1 if something is broken, and 0 if there are only warnings.
 """
 
 _INDENT: Final = 23
@@ -73,7 +73,7 @@ async def _examine(
     try:
         findings.append(await _reach(storage, place))
     except SessionStorageError as error:
-        remedy = "is the server up, and are host, port, user and password right?"
+        remedy = "check that the server runs, and that host, port, user and password are right"
         return [Finding("reach", "fail", str(error), remedy)], Exit.UNREACHABLE
     try:
         if isinstance(storage, SqlTables):
@@ -105,13 +105,13 @@ async def _reach(storage: SessionStorage, place: Place) -> Finding:
 def _reaches(storage: SessionStorage) -> Finding:
     """Tell how far comparisons and leases reach."""
     if storage.leases == storage.conditional_writes == "backend":
-        return Finding("fencing", "ok", "comparisons and leases hold among all processes")
+        return Finding("fencing", "ok", "comparisons and leases work across all processes")
     return Finding(
         "fencing",
         "warn",
-        "comparisons or leases hold within one process only: several processes that refresh a "
+        "comparisons or leases work within one process only: several processes that refresh a "
         "token at once can lose a shop",
-        "AccessTokenStore(leases=) takes another storage that keeps them for all",
+        "pass AccessTokenStore(leases=) another storage, which keeps leases for all processes",
     )
 
 
@@ -122,7 +122,7 @@ async def _count(storage: SessionStorage, census: Census, output: Output) -> lis
             census.add(page)
             await lists.look(page)
             speed = rate.add(len(page.sessions))
-            output.progress.show(f"{census.sessions:,} looked at, {speed:,.0f}/s")
+            output.progress.show(f"{census.sessions:,} examined, {speed:,.0f}/s")
     except NotImplementedError as error:
         return [Finding("sessions", "warn", str(error), "they could not be counted")]
     except SessionStorageError as error:

@@ -17,9 +17,10 @@ from shopify_session_storage.storage import SessionStorage
 
 HELP: Final = "list the sessions, with masked tokens"
 DESCRIPTION: Final = """\
-Lists the sessions, with masked tokens. On a terminal it is a table, dates in
-UTC; into a pipe go whole values, with tabs between them and no heading; --json
-writes an object for each session, one a line.
+Lists the sessions, with masked tokens and dates in UTC. On a terminal the
+list is a table. In a pipe or file, each line has the whole values of one
+session, separated by tabs, and there is no heading. --json writes one JSON
+object a line.
 """
 
 _COLUMNS: Final = (
@@ -35,16 +36,18 @@ _COLUMNS: Final = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the words of this command."""
     add_place(parser)
-    parser.add_argument("--shop", metavar="S", help="those of one shop: my-shop, or its domain")
+    parser.add_argument(
+        "--shop", metavar="S", help="only those of one shop: my-shop, or its domain"
+    )
     which = parser.add_mutually_exclusive_group()
     which.add_argument(
-        "--expired", action="store_true", help="those of which no token is valid any more"
+        "--expired", action="store_true", help="only those that have no valid token any more"
     )
     which.add_argument(
         "--due",
         type=duration,
         metavar="D",
-        help="those of which the last token expires within that time, such as 14d",
+        help="only those whose last token expires within this time, such as 14d",
     )
 
 
@@ -69,7 +72,7 @@ async def run(arguments: argparse.Namespace, output: Output) -> Exit:
                 output.table(_COLUMNS, rows, go_on=found > 0)
             found += len(chosen) + len(page.corrupt)
     if unreadable:
-        output.say(f"{unreadable} of what is stored cannot be read as a session")
+        output.say(f"{unreadable} stored entries cannot be read as sessions")
         return Exit.PARTIAL
     if not found and output.is_terminal and not output.as_json:
         output.say("there are none")

@@ -11,9 +11,9 @@ from shopify_session_storage.sql.tables import SqlTables
 
 HELP: Final = "create or upgrade the tables, or print the SQL for it"
 DESCRIPTION: Final = """\
-Does what the start of an app does: creates the tables, or upgrades old ones,
-keeping every row. --print changes nothing, and prints the SQL for somebody who
-may run it; there is none if all is up to date.
+Does what an app does when it starts: creates the tables, or upgrades old ones
+and keeps every row. --print changes nothing; it prints the SQL, for a user
+who has the right to run it. If all is up to date, there is no SQL.
 """
 
 
@@ -45,7 +45,7 @@ async def run(arguments: argparse.Namespace, output: Output) -> Exit:
     elif left:
         output.line(left.rstrip("\n"))
     if left:
-        output.say("this is left, for somebody to run at a quiet moment")
+        output.say("this SQL is left to do; run it at a quiet time")
         return Exit.PARTIAL
     if not output.as_json:
         output.line(f"{place} is up to date")

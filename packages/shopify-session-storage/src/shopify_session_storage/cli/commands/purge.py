@@ -10,24 +10,24 @@ from shopify_session_storage.cli.words import add_place, moment, place_of
 
 HELP: Final = "delete sessions that have expired"
 DESCRIPTION: Final = """\
-Deletes online sessions that have expired; with --offline, also offline ones of
-which no token can be used or refreshed any more, which many apps take as the
-sign that they are installed. What is refreshed meanwhile stays. If it is
-interrupted, call it again.
+Deletes online sessions that have expired. With --offline, it also deletes
+offline sessions whose tokens have all expired; many apps take an offline
+session as the sign that a shop has the app installed. Sessions that are
+refreshed meanwhile stay. If the command is interrupted, run it again.
 """
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the words of this command."""
     add_place(parser)
-    parser.add_argument("--offline", action="store_true", help="dead offline sessions, too")
+    parser.add_argument("--offline", action="store_true", help="also delete dead offline sessions")
     parser.add_argument(
         "--before",
         type=moment,
         metavar="D",
-        help="what expired before this date, or longer ago than this (1d)",
+        help="only what expired before this date, or longer ago than this (1d)",
     )
-    parser.add_argument("--dry-run", action="store_true", help="count them only")
+    parser.add_argument("--dry-run", action="store_true", help="only count them")
 
 
 async def run(arguments: argparse.Namespace, output: Output) -> Exit:

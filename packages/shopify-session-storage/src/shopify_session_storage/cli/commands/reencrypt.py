@@ -8,12 +8,12 @@ from shopify_session_storage.cli.opening import opened
 from shopify_session_storage.cli.printing import Output, listed
 from shopify_session_storage.cli.words import add_place, place_of
 
-HELP: Final = "encrypt tokens that are in plain text, or under an older key"
+HELP: Final = "encrypt tokens that are stored in plain text or under an older key"
 DESCRIPTION: Final = """\
-Seals every token that is stored in plain text, or under another key than the
-first one, with the keys of an environment variable: id:base64 for each, with
-commas. Readers and writers go on meanwhile. If it is interrupted, call it
-again. Needs shopify-session-storage[encryption].
+Encrypts every token that is stored in plain text or under an older key. The
+keys are in an environment variable, as id:base64, separated by commas; the
+first one encrypts. Apps may go on reading and writing. If the command is
+interrupted, run it again. Needs shopify-session-storage[encryption].
 """
 
 
@@ -46,7 +46,7 @@ async def run(arguments: argparse.Namespace, output: Output) -> Exit:
     else:
         output.line(f"{report.examined:,} examined, {report.sealed:,} sealed")
         if report.changed:
-            output.line(f"{report.changed:,} were changed by somebody else meanwhile")
+            output.line(f"{report.changed:,} were changed by another program meanwhile")
     if report.failed:
         output.say(f"{len(report.failed)} cannot be read or decrypted: {listed(report.failed)}")
         return Exit.PARTIAL

@@ -15,8 +15,8 @@ from shopify_session_storage.session import Session
 
 HELP: Final = "show one session, with masked tokens"
 DESCRIPTION: Final = """\
-Shows one session, with masked tokens. --reveal shows the tokens, after a
-question, on a terminal only.
+Shows one session, with masked tokens. --reveal shows the tokens: only on a
+terminal, and only after you confirm.
 """
 
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "id", metavar="ID", help="the session, such as offline_my-shop.myshopify.com"
     )
-    parser.add_argument("--reveal", action="store_true", help="show its tokens, on a terminal")
+    parser.add_argument("--reveal", action="store_true", help="show its tokens; needs a terminal")
 
 
 async def run(arguments: argparse.Namespace, output: Output) -> Exit:

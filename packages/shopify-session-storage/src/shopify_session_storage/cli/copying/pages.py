@@ -75,7 +75,7 @@ class PageCopier:
             if not isinstance(stored, Session)
             or (not self._is_same(session, stored) and self.on_conflict.replaces(session, stored))
         ]
-        counts.failed(wrong, "it was stored, and another one came back")
+        counts.failed(wrong, "it was stored, but came back different")
 
     async def _copy(self, page: SessionPage, counts: Counts) -> list[Session]:
         counts.corrupt(page.corrupt)

@@ -53,7 +53,7 @@ class Copy:
         await self._lease.take()
         if not self._lease.is_kept:
             self._output.say(
-                "the target keeps no leases: see to it that no other command copies into it"
+                "the target keeps no leases: make sure that no other command copies into it"
             )
         if is_new:
             self._state.live = not await is_empty(self._target)
@@ -112,9 +112,7 @@ class Copy:
         except ValueError as error:
             if isinstance(error, SessionStorageError):
                 raise
-            reason = (
-                "the saved position is of no use with this source; remove the file to start again"
-            )
+            reason = "the saved position does not fit this source; remove the file to start again"
             raise Stop(reason, Exit.USAGE) from None
 
     def _save(self) -> None:

@@ -23,38 +23,42 @@ _MEANINGS: Final[dict[str, tuple[Level, str, str]]] = {
     "corrupt": (
         "fail",
         "that cannot be read as a session",
-        "delete them, so that those shops authenticate anew",
+        "delete them; those shops then authenticate again",
     ),
     "dates": (
         "fail",
-        "with a date before 2015 or more than ten years ahead: some program has another unit",
-        "find the program; let these shops authenticate anew",
+        "with a date before 2015 or more than ten years ahead: a program writes another unit",
+        "find that program; let these shops authenticate again",
     ),
     "no token": (
         "warn",
-        "with no access token: installs that were never finished",
-        "delete them, or authenticate anew",
+        "without an access token: installs that were never finished",
+        "delete them, or let these shops authenticate again",
     ),
     "ids": (
         "warn",
-        "with an id not made of shop and user, so that nobody finds them by that",
+        "with an id that is not made from shop and user, so no app finds them by it",
         "store them under offline_session_id() or online_session_id()",
     ),
     "shops": (
         "warn",
-        "of a shop that is no myshopify.com domain in lower case",
+        "of a shop that is not a myshopify.com domain in lower case",
         "pass shops through sanitize_shop() before they are stored",
     ),
-    "users": ("warn", "online without a user id", "delete them; they are made anew"),
+    "users": (
+        "warn",
+        "online without a user id",
+        "delete them; they are created again when the user comes back",
+    ),
     "not refreshable": (
         "warn",
-        "offline that will expire, with no refresh token",
-        "store what the token exchange returns as a whole: AccessTokenStore.save()",
+        "offline with a token that expires, and without a refresh token",
+        "store everything that the token exchange returns: AccessTokenStore.save()",
     ),
     "refresh lost": (
         "warn",
         "offline with an expired refresh token: only a merchant who opens the app can help",
-        "if they have uninstalled it: shopify-sessions purge --offline",
+        "if these shops have uninstalled the app: shopify-sessions purge --offline",
     ),
     "refresh soon": (
         "warn",
@@ -63,13 +67,13 @@ _MEANINGS: Final[dict[str, tuple[Level, str, str]]] = {
     ),
     "refresh unknown": (
         "warn",
-        "offline with a refresh token of which nobody knows when it expires",
-        "the next refresh stores it; AccessTokenStore.keep_warm() refreshes them",
+        "offline with a refresh token whose expiry is not stored",
+        "the next refresh stores it: run AccessTokenStore.keep_warm()",
     ),
     "expired online": (
         "warn",
-        "online that expired more than a week ago",
-        "shopify-sessions purge, once a day",
+        "online sessions that expired more than a week ago",
+        "run shopify-sessions purge once a day",
     ),
 }
 
@@ -135,7 +139,7 @@ class Census:
             "warn" if left >= 0 else "fail",
             f"{tally.number:,} offline with a token that never expires, which Shopify invalidates "
             f"for public apps on {DEADLINE:%Y-%m-%d}, {when}{tally}",
-            "AccessTokenStore.migrate_to_expiring() replaces them without a merchant",
+            "run AccessTokenStore.migrate_to_expiring(), which needs no merchant",
         )
 
     def _kinds(self, session: Session) -> list[str]:
@@ -197,13 +201,13 @@ class Census:
             return []
         keys = ", ".join(f"{number:,} under {id}" for id, number in sorted(self._sealed.items()))
         if not self._plain and len(self._sealed) == 1:
-            return [Finding("encryption", "ok", f"all tokens are sealed: {keys}")]
+            return [Finding("encryption", "ok", f"all tokens are encrypted: {keys}")]
         plain = f"{self._plain:,} tokens are in plain text, " if self._plain else ""
         return [
             Finding(
                 "encryption",
                 "warn",
                 f"{plain}{keys}",
-                "shopify-sessions reencrypt, when every process has the new key",
+                "run shopify-sessions reencrypt as soon as every process has the new key",
             )
         ]

@@ -41,14 +41,13 @@ class Lists:
             return []
         tally = self._unlisted
         if not tally.number:
-            text = f"{self._looked:,} that were looked for are found by their shop"
+            text = f"{self._looked:,} sessions were looked up by their shop, and found"
             return [Finding("lists", "ok", text)]
         return [
             Finding(
                 "lists",
                 "warn",
-                f"{tally.number:,} of {self._looked:,} that were looked for are not found by their "
-                f"shop{tally}",
-                "store them again; the official adapter loses entries when two of it write at once",
+                f"{tally.number:,} of {self._looked:,} sessions are not found by their shop{tally}",
+                "store them again; two official adapters that write at once lose entries",
             )
         ]

@@ -17,9 +17,9 @@ _VERSIONS: Final = {
     "postgresql": "SELECT current_setting('server_version')",
     "mysql": "SELECT version()",
 }
-_MIGRATE: Final = "shopify-sessions migrate does it; with --print it shows the SQL"
+_MIGRATE: Final = "run shopify-sessions migrate; with --print it only shows the SQL"
 _DECLARE: Final = (
-    "shopify-sessions migrate --print shows the SQL; declare it in the schema of that program, too"
+    "shopify-sessions migrate --print shows the SQL; add it to the schema of that program, too"
 )
 
 # What a statement of a migration is about, in this order.
@@ -27,11 +27,11 @@ _DUE: Final = (
     (
         "leases",
         r"CREATE TABLE.*leases",
-        "there is no table of leases; where ours may, the first lease makes it",
+        "there is no table of leases; the first lease creates it, if the user may create tables",
     ),
     ("table", r"CREATE TABLE(?!.*migrations)", "there is no table of sessions"),
     ("index", r"\bINDEX\b", "there is no index on shop: every find reads the whole table"),
-    ("columns", r"\bALTER\b", "columns are too narrow, compare inexactly, or are missing"),
+    ("columns", r"\bALTER\b", "columns are missing or too narrow, or do not compare exactly"),
     ("record", r"migrations", "migrations are not recorded for the official JavaScript adapter"),
 )
 
@@ -68,7 +68,7 @@ def _due(sql: str, remedy: str) -> Iterator[Finding]:
     """Tell what a migration would do."""
     statements = [one for one in re.split(r";\s*\n", sql) if one.strip()]
     if not statements:
-        yield Finding("table", "ok", "table and index are as they should be")
+        yield Finding("table", "ok", "the table and its index are as they should be")
     seen = set()
     for statement in statements:
         for check, pattern, meaning in _DUE:
@@ -97,5 +97,5 @@ def clock_finding(ahead: float) -> Finding:
         "clock",
         "warn",
         f"the server's clock is {abs(ahead):,.0f} s {side} this one",
-        "set both by NTP; tokens are refreshed too early or too late",
+        "set both clocks by NTP; otherwise tokens are refreshed too early or too late",
     )

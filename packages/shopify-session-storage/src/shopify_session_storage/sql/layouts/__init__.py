@@ -1,10 +1,11 @@
-"""Tables of other programs, and ours: which columns they have, and what stands in them.
+"""Table layouts, those of other programs and ours: which columns there are, and what they hold.
 
-This module is public, for adapters that reach an SQL database in a way of their own; what its
-``__all__`` does not name is not. It knows no driver. An adapter tells the columns as
-:class:`LiveColumn`, has :func:`match_columns` say which is which and :func:`choose_encodings` what
-stands in each, by the :class:`Encodings` of its database, and gets a :class:`RowMapping`, which
-turns sessions into rows and back. :class:`Advice` words what the table lacks.
+For adapters that reach an SQL database in a way of their own. The module knows no driver, and only
+what its ``__all__`` names is public. An adapter describes each column as a :class:`LiveColumn`.
+:func:`match_columns` finds out what each column is for, and :func:`choose_encodings` how its values
+are written, by the :class:`Encodings` of the database. :meth:`RowMapping.of` takes both results and
+gives a :class:`RowMapping`, which turns sessions into rows and back. :class:`Advice` words what the
+table lacks.
 """
 
 from shopify_session_storage.sql.layouts.advice import REFRESH, Advice, DatabaseName

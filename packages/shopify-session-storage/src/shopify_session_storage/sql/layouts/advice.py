@@ -46,16 +46,16 @@ _SQL_TYPES: Final[dict[tuple[str, str], dict[str, str]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Advice:
-    """Words the lines that a table of another program lacks.
+    """Words the lines to add to the schema of another program, or to run as SQL.
 
     Attributes:
         layout: Whose table it is.
         database: Which kind of database it is in.
         name: The name of the table.
-        table: The same in SQL, quoted, with its schema if need be.
+        table: The same in SQL: quoted, with its schema if it needs one.
         leases_name: The name of the table of leases.
-        leases: The same in SQL.
-        quote: The character around names.
+        leases: That name in SQL.
+        quote: The character that quotes names.
         key_type: The type of the names and holders of leases.
     """
 
@@ -69,7 +69,7 @@ class Advice:
     key_type: str = "TEXT"
 
     def refused(self, reason: str) -> MigrationError:
-        """Return the error that says why sessions cannot be kept in the table."""
+        """Return the error for a table in which sessions cannot be kept."""
         return MigrationError(f"{self.database}: the table {self.table} {reason}")
 
     def default_lines(self, columns: Iterable[LiveColumn]) -> str:
@@ -180,7 +180,7 @@ class Advice:
         return f'add to the table in the schema of Drizzle: index("{name}").on(table.shop)'
 
     def create_index(self, shop: LiveColumn) -> str:
-        """Return the SQL for that index, by the name that Prisma gives it."""
+        """Return the SQL for that index, with the name that Prisma gives it."""
         prefix = "(191)" if self.database == "mysql" and shop.length is None else ""
         return (
             f"CREATE INDEX {self._quoted(f'{self.name}_{shop.name}_idx')} ON {self.table} "
@@ -198,11 +198,11 @@ class Advice:
     def additions(
         self, columns: Mapping[str, LiveColumn], *, has_index: bool, has_leases: bool
     ) -> str:
-        """Return the SQL for all that somebody may want to add; empty if it is there.
+        """Return the SQL for all that is worth adding; empty if nothing is missing.
 
         Args:
-            columns: The table's columns, by those of :data:`COLUMNS`.
-            has_index: Whether rows are found by their shop.
+            columns: The table's columns, by their names in :data:`COLUMNS`.
+            has_index: Whether there is an index on the shop.
             has_leases: Whether there is a table of leases.
         """
         wanted = [self.add_column(name) for name in REFRESH if name not in columns]
@@ -213,7 +213,7 @@ class Advice:
         if not wanted:
             return ""
         return (
-            f"-- {self.layout.title} drops what it does not know: declare it in its schema, too\n"
+            f"-- {self.layout.title} drops what its schema does not declare: add it there, too\n"
             + "".join(f"{sql};\n" for sql in wanted)
         )
 

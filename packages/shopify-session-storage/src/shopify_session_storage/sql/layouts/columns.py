@@ -1,4 +1,4 @@
-"""The columns of a table as they stand in the database."""
+"""The columns of a table as they are in the database."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Final, Self
 
 
 class Kind(StrEnum):
-    """What a column holds, as far as it matters here."""
+    """The kind of values that a column holds."""
 
     TEXT = "text"
     INTEGER = "integer"
@@ -49,19 +49,19 @@ _BITS: Final = {"tinyint": 8, "smallint": 16, "int2": 16, "mediumint": 24, "int"
 
 @dataclass(frozen=True, kw_only=True)
 class LiveColumn:
-    """A column as it stands in the database.
+    """A column as it is in the database.
 
     Attributes:
-        name: Its name there.
+        name: Its name in the database.
         type: Its type, in the database's words; for messages.
-        kind: What it holds.
+        kind: Which kind of values it holds.
         nullable: Whether it takes NULL.
         has_default: Whether the database fills it if an INSERT does not name it.
         length: How many characters it holds at most; None if there is no limit.
         size: How many bytes of UTF-8 it holds at most; None if there is no limit.
-        largest: The largest number that it holds; None if all of ours fit.
-        precision: How many digits of a fraction of a second it keeps.
-        ends_2038: Whether its dates end with the seconds that 31 bits can count.
+        largest: The largest number that it holds; None if every number of a session fits.
+        precision: How many digits of a second's fraction it keeps.
+        ends_2038: Whether it holds no dates after 2038-01-19, because it counts seconds in 31 bits.
     """
 
     name: str
@@ -85,14 +85,15 @@ class LiveColumn:
         has_default: bool = False,
         precision: int = 3,
     ) -> Self:
-        """Make a column of its type as SQLite, PostgreSQL or MySQL words it.
+        """Make a column from its type, as SQLite, PostgreSQL or MySQL writes it.
 
         Args:
             name: Its name.
             type: Such as ``character varying(191)`` or ``timestamp(3) without time zone``.
             nullable: Whether it takes NULL.
-            has_default: Whether the database fills it.
-            precision: That of a date's type that does not say its own.
+            has_default: Whether the database fills it if an INSERT does not name it.
+            precision: How many digits of a second's fraction a date keeps, if its type does not
+                say.
         """
         words = re.sub(r"\([^)]*\)", "", type.lower()).split()
         unsigned = "unsigned" in words

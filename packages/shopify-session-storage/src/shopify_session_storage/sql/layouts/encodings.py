@@ -1,4 +1,4 @@
-"""What stands in a column for a session's value, by the kind of the column."""
+"""How a session's values are written in a column, depending on the kind of the column."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -22,13 +22,13 @@ class Encoding:
     """How the values of one column are written and read.
 
     Attributes:
-        kind: What the written value is.
-        write: Makes the stored value of one that is not None; None if it is the same.
-        empty: What stands for None.
-        read: Makes the value of a stored one; None if it is the same.
-        misfit: Says in words, without the value, why one cannot be stored; None if all can.
-        holds: How many characters of any text fit, so that *misfit* is asked about longer ones
-            alone; None if it is asked about all values.
+        kind: The kind of the written value.
+        write: Turns a value that is not None into what is stored; None if that is the same.
+        empty: What is stored for None.
+        read: Turns what is stored into the value; None if that is the same.
+        misfit: Says why a value cannot be stored, without showing it; None if every value can.
+        holds: A number of characters that always fits, so that *misfit* is asked only about longer
+            texts; None if it is asked about every value.
     """
 
     kind: Kind
@@ -124,7 +124,7 @@ def binary_digits(column: LiveColumn) -> Encoding:
 
 @dataclass(frozen=True, kw_only=True)
 class Encodings:
-    """Which kinds of columns hold which values of a session, in one kind of database."""
+    """For one kind of database: how each value of a session is written in each kind of column."""
 
     flag: Mapping[Kind, Encoder] = field(default_factory=lambda: {Kind.BOOLEAN: boolean})
     date: Mapping[Kind, Encoder] = field(

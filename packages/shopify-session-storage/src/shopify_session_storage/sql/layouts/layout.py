@@ -1,4 +1,4 @@
-"""Layouts: whose table it is, and what its columns are called and hold by default, as data."""
+"""Layouts as data: whose table it is, and what is known of it in advance."""
 
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
@@ -9,16 +9,16 @@ LayoutName: TypeAlias = Literal["shopify", "prisma", "drizzle"]
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """What is known of a table before one has looked at it.
+    """What is known of a table before anybody looks at it.
 
     Attributes:
         name: Its name, as in the option ``layout``.
-        title: Its name for people.
-        table: The name of the table if nobody gives one.
-        owned: Whether the table is ours to create and alter. One of another program's is left as
-            it is, and nothing is put beside it.
-        date_suffix: How the zone UTC is written where SQLite has dates as text.
-        integer_dates: Whether SQLite may have dates as milliseconds, too.
+        title: Its name in messages.
+        table: The name of the table if none is given.
+        owned: Whether we may create and alter the table. Another program's table is left as it is,
+            and no other table is created beside it.
+        date_suffix: How UTC is written in dates that SQLite keeps as text.
+        integer_dates: Whether SQLite may also keep dates as milliseconds.
     """
 
     name: LayoutName
@@ -45,7 +45,7 @@ LAYOUTS: Final = {layout.name: layout for layout in (SHOPIFY, PRISMA, DRIZZLE)}
 
 
 def layout_named(name: str) -> Layout:
-    """Return the layout with that name.
+    """Return the layout with this name.
 
     Raises:
         TypeError: If *name* is not a str.

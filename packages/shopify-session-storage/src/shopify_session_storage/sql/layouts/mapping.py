@@ -17,12 +17,14 @@ _USER: Final = slice(_PLACES["userId"], None)
 
 
 class RowMapping:
-    """Makes rows of sessions, and sessions of rows.
+    """Turns sessions into rows, and rows into sessions.
 
     Args:
-        names: What each of :data:`COLUMNS` is called in the table, but for those that it lacks.
-        encodings: How the values of a column are written and read, where that is not as they are.
-        units: The units of ``expires`` and ``refreshTokenExpires`` in milliseconds, where dates
+        names: What each of :data:`COLUMNS` is called in the table; those that it lacks are left
+            out.
+        encodings: How the values of a column are written and read; none for those that stay as they
+            are.
+        units: The units of ``expires`` and ``refreshTokenExpires``, in milliseconds, for dates that
             are read as numbers.
         advice: Words what the table lacks for refresh tokens.
     """
@@ -78,13 +80,13 @@ class RowMapping:
         names: Mapping[str, str] | None = None,
         dates: Mapping[str, Encoding] | None = None,
     ) -> Self:
-        """Return those of Shopify's own adapters: dates as numbers, all else as it is.
+        """Return the mapping of Shopify's own adapters: dates as numbers, all else as it is.
 
         Args:
             expires_unit: The unit of ``expires``, in milliseconds.
             refresh_token_expires_unit: The unit of ``refreshTokenExpires``, in milliseconds.
-            names: What the columns are called; None for the names that they have there.
-            dates: The encodings of dates that are no numbers.
+            names: What the columns are called; None for the official names.
+            dates: The encodings of dates that are not stored as numbers.
         """
         flags = ("isOnline", "emailVerified", "accountOwner", "collaborator")
         return cls(
@@ -106,11 +108,11 @@ class RowMapping:
         encodings: Mapping[str, Encoding],
         advice: Advice | None = None,
     ) -> Self:
-        """Return those of a table of another program.
+        """Return the mapping of a table of another program.
 
         Args:
-            columns: The table's columns, by those of :data:`COLUMNS`.
-            encodings: Their encodings.
+            columns: The table's columns, by their names in :data:`COLUMNS`.
+            encodings: Their encodings, by the same names.
             advice: Words what the table lacks for refresh tokens.
         """
         names = {name: column.name for name, column in columns.items()}
@@ -128,10 +130,10 @@ class RowMapping:
         return self._present(values)
 
     def to_session(self, row: Sequence[Any]) -> Session:
-        """Make a session of a row that has a value for each of :data:`COLUMNS`.
+        """Read a session from a row that has a value for each of :data:`COLUMNS`.
 
         Raises:
-            InvalidSessionError: If a value is missing or is not what it must be.
+            InvalidSessionError: If a value is missing or is not of the right kind.
         """
         if self._readers:
             row = [*row]
@@ -152,7 +154,7 @@ class RowMapping:
         return value
 
     def misfit(self, session: Session) -> str | None:
-        """Return why the table cannot hold a session, in words without a value; None if it can."""
+        """Return why the table cannot hold a session, without showing a value; None if it can."""
         if self.lacks_refresh and self._drops_refresh(session):
             return self._refresh_reason
         if not self._misfits:
@@ -176,7 +178,7 @@ class RowMapping:
         )
 
     def drops_user(self, session: Session) -> bool:
-        """Tell whether the table has no column for something that is known of the user."""
+        """Tell whether the session has data about its user for which the table has no column."""
         if not (self.lacks_user and session.is_online):
             return False
         values = _values(session)

@@ -1,4 +1,4 @@
-"""Which column of a table of another program is which, and whether sessions fit into it at all."""
+"""What each column of another program's table is for, and whether sessions fit into the table."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -22,9 +22,9 @@ def check_column_names(layout: Layout, names: Mapping[str, str] | None) -> dict[
     """Check the option ``column_names``.
 
     Raises:
-        TypeError: If it is no mapping of str to str.
-        ValueError: If it names what no session has, names a column twice, or is given for the
-            table of :data:`SHOPIFY`, whose columns have the names that they have.
+        TypeError: If it is not a mapping of str to str.
+        ValueError: If it has a key that is none of :data:`COLUMNS`, names a column twice, or is
+            given for the layout :data:`SHOPIFY`, whose names are fixed.
     """
     if names is None:
         return {}
@@ -50,19 +50,19 @@ def match_columns(
     advice: Advice,
     column_names: Mapping[str, str] | None = None,
 ) -> dict[str, LiveColumn]:
-    """Return which column is which, by those of :data:`COLUMNS`.
+    """Return the table's columns, by their names in :data:`COLUMNS`.
 
     Names are compared without regard to case and underscores: ``access_token`` is ``accessToken``.
 
     Args:
-        columns: The columns of the table; none if there is no table.
+        columns: The columns of the table; empty if there is no table.
         advice: Words what the table lacks.
-        column_names: The names of columns that have quite another name.
+        column_names: The names of columns that differ by more than case and underscores.
 
     Raises:
-        MigrationError: If there is no table, if a name can mean two columns, if a column is
-            missing that every such table has, or if there is one that must have a value and is not
-            known. The message has the lines to add.
+        MigrationError: If there is no table, if a name fits two columns, if a required column is
+            missing, or if a column that no session has must have a value. The message has the lines
+            to add.
     """
     title = advice.layout.title
     if not columns:
@@ -98,7 +98,7 @@ def choose_encodings(
     """Return how the values of each column are written and read.
 
     Raises:
-        MigrationError: If a column is of a kind that cannot hold its values.
+        MigrationError: If a column is of a type that cannot hold its values.
     """
     chosen = {}
     for name, column in columns.items():

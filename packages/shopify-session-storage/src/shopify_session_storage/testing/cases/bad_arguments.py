@@ -15,7 +15,7 @@ from shopify_session_storage.testing.subject import Subject
 
 @case()
 async def wrong_types_raise_type_error(subject: Subject) -> None:
-    """Arguments of the wrong type raise TypeError, also a bare str as ids."""
+    """Arguments of the wrong type raise TypeError; so does a bare str as ids."""
     storage: Any = subject.storage
     shop = subject.shop()
     wrong: list[tuple[str, Callable[[], Awaitable[Any]]]] = [
@@ -50,7 +50,7 @@ async def wrong_types_raise_type_error(subject: Subject) -> None:
 
 @case()
 async def wrong_types_of_comparisons_and_leases_raise_type_error(subject: Subject) -> None:
-    """What compares or leases raises TypeError for arguments of the wrong type, None as well."""
+    """Comparisons and leases raise TypeError for arguments of the wrong type, None included."""
     storage: Any = subject.storage
     session = offline_session(subject.shop())
     await subject.stores(session)

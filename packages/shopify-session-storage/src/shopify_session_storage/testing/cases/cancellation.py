@@ -56,7 +56,7 @@ async def callers_time_limit_ends_a_call(subject: Subject) -> None:
 
 @case()
 async def cancelled_stores_do_not_come_late(subject: Subject) -> None:
-    """After cancelled stores, what the last acknowledged one has stored stays."""
+    """A cancelled store never overwrites what a later store has acknowledged."""
     session = offline_session(subject.shop())
     kept = []
     for ticks in range(12):

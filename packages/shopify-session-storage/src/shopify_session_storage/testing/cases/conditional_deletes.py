@@ -74,7 +74,7 @@ async def compare_and_delete_of_nothing_is_true(subject: Subject) -> None:
 
 @case()
 async def many_compared_deletes_each_get_their_own_answer(subject: Subject) -> None:
-    """Of many compare_and_deletes at once, beside stores, each deletes what it expects alone."""
+    """Of many compare_and_deletes at once, beside stores, each deletes only what it expects."""
     shop = subject.shop()
     same_tokens = [online_session(shop, user) for user in range(20)]
     newer = [online_session(shop, user) for user in range(100, 120)]
@@ -123,7 +123,7 @@ async def of_a_store_and_a_delete_that_compare_one_wins(subject: Subject) -> Non
 
 @case("conditional_writes")
 async def compared_deletes_lose_no_plain_store(subject: Subject) -> None:
-    """What a plain store has stored is never deleted by one who expected what was before it."""
+    """What a plain store stores is never deleted by a call that expects what was there before."""
     old = offline_session(subject.shop(), access_token="old")
     for ticks in range(12):
         await subject.stores(old)

@@ -97,7 +97,7 @@ async def compare_and_store_is_false_if_somebody_else_stored_the_same(subject: S
 
 @case()
 async def compare_and_store_replaces_everything(subject: Subject) -> None:
-    """What compare_and_store() stores replaces the session as a whole, in the shop's list too."""
+    """compare_and_store() replaces the session as a whole, in the shop's list too."""
     shop, other_shop = subject.shop(), subject.shop()
     online = online_session(shop, refresh_token="refresh", refresh_token_expires=EXPIRES)
     await subject.stores(online)
@@ -114,7 +114,7 @@ async def compare_and_store_replaces_everything(subject: Subject) -> None:
 
 @case()
 async def of_many_comparisons_one_wins(subject: Subject) -> None:
-    """Of many compare_and_stores at once that expect the same, one is True; it is what stays."""
+    """Of many compare_and_stores at once that expect the same, one is True; its session stays."""
     session = offline_session(subject.shop())
     expected = None
     for _ in range(3):
@@ -150,7 +150,7 @@ async def two_storages_that_compare_do_not_both_win(subject: Subject) -> None:
 
 @case("conditional_writes")
 async def comparing_loses_no_plain_store(subject: Subject) -> None:
-    """A plain store is never lost to a compare_and_store() that expected what was before it."""
+    """A plain store is never lost to a compare_and_store() that expects what was there before."""
     old = offline_session(subject.shop(), access_token="old")
     for ticks in range(12):
         await subject.stores(old)

@@ -76,7 +76,7 @@ async def bad_arguments_raise_before_anything_is_sent(subject: Subject) -> None:
 
 @case("failing")
 async def comparing_and_leasing_raise_failures(subject: Subject) -> None:
-    """A failure of a comparison or of the backend's leases raises whatever on_error says."""
+    """A failed comparison, or a failed lease of the backend, raises whatever on_error says."""
     session = offline_session(subject.shop())
     modes: Sequence[Literal["log", "raise"]] = ("log", "raise")
     for mode in modes:

@@ -91,7 +91,7 @@ class _Member(str):
 
 @case()
 async def members_of_enumerations_are_their_text(subject: Subject) -> None:
-    """A text that is a member of an enumeration, as any subclass of str, is taken as its text."""
+    """A member of an enumeration, like any subclass of str, counts as its text."""
     plain = offline_session(subject.shop(), access_token="shpat_1", refresh_token="shprt_1")
     id, shop = _Member(plain.id), _Member(plain.shop)
     access, refresh = _Member("shpat_1"), _Member("shprt_1")

@@ -31,7 +31,7 @@ async def lease_has_one_holder(subject: Subject) -> None:
 
 @case()
 async def lease_ends_when_its_time_is_over(subject: Subject) -> None:
-    """A lease whose holder is gone can be had when its time is over, and renewing prolongs it."""
+    """A lease whose holder is gone is free when its time is over, and renewing prolongs it."""
     storage = subject.storage
     name, minute = unique("lease"), timedelta(minutes=1)
     same(await storage.acquire_lease(name, "gone", timedelta(milliseconds=50)), True, "the lease")

@@ -38,7 +38,7 @@ async def disconnected_storage_can_be_used_again(subject: Subject) -> None:
 
 @case()
 async def disconnect_waits_for_calls_under_way(subject: Subject) -> None:
-    """Calls that were made before disconnect() come to their end."""
+    """Calls that were made before disconnect() are completed."""
     shop = subject.shop()
     sessions = [online_session(shop, user) for user in range(20)]
     stores = [asyncio.ensure_future(subject.storage.store_session(session)) for session in sessions]

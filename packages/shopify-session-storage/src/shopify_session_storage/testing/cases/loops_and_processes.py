@@ -19,7 +19,7 @@ from shopify_session_storage.testing.subject import Subject
 
 @case("another_loop")
 async def second_running_loop_is_served_or_refused(subject: Subject) -> None:
-    """On a second running event loop calls are served, or refused with one clear RuntimeError."""
+    """On a second running event loop, calls work or raise one clear RuntimeError."""
     storage = subject.storage
     shop, other_shop = subject.shop(), subject.shop()
     here, there = offline_session(shop), offline_session(other_shop)
@@ -88,7 +88,7 @@ async def new_loop_may_follow_one_that_has_ended(subject: Subject) -> None:
 
 @case("another_loop")
 async def threads_are_served_or_refused(subject: Subject) -> None:
-    """Threads with event loops of their own are served, or get the one clear RuntimeError."""
+    """In threads with event loops of their own, calls work or raise one clear RuntimeError."""
     shop = subject.shop()
     await subject.storage.disconnect()
 
@@ -110,7 +110,7 @@ async def threads_are_served_or_refused(subject: Subject) -> None:
 
 @case("another_loop", "processes")
 async def forked_child_works(subject: Subject) -> None:
-    """A child forked from a process whose event loop runs works, and leaves its parent alone."""
+    """A forked child of a process whose event loop runs works, and does not disturb its parent."""
     shop = subject.shop()
     sessions = [online_session(shop, user) for user in range(10)]
     await together(subject.storage.store_session(session) for session in sessions)

@@ -1,4 +1,4 @@
-"""Many calls at once disturb each other in nothing."""
+"""Many calls at once do not disturb each other."""
 
 import asyncio
 from collections.abc import Awaitable

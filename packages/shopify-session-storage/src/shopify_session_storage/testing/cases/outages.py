@@ -1,4 +1,4 @@
-"""A backend that goes away from storages that are open on it, and comes back."""
+"""A backend that becomes unreachable for open storages, and comes back."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -29,7 +29,7 @@ _MODES: Final[tuple[Literal["log", "raise"], ...]] = ("log", "raise")
 
 @case("failing", "breakable")
 async def is_ready_tells_that_the_backend_is_away(subject: Subject) -> None:
-    """While the backend is away is_ready() is False and ready() raises, and only so long."""
+    """While the backend is away, and only then, is_ready() is False and ready() raises."""
     for mode in _MODES:
         storage = await subject.breakable(mode)
         await storage.ready()
@@ -88,7 +88,7 @@ async def works_again_when_the_backend_is_back(subject: Subject) -> None:
 
 @case("failing", "breakable")
 async def lost_connections_are_replaced(subject: Subject) -> None:
-    """If the backend was away between two calls, nobody hears of it: connections are replaced."""
+    """If the backend was away between two calls, both succeed: connections are replaced."""
     storage = await subject.breakable("raise")
     shop = subject.shop()
     kept = [online_session(shop, user) for user in range(20)]

@@ -1,6 +1,6 @@
-"""Deleting what is dead, and nothing else.
+"""Deleting dead sessions, and nothing else.
 
-The backend may have sessions of others, dead ones, too. So these cases play in January of 1970.
+The backend may hold other sessions, dead ones too. So these cases use dates in January 1970.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ async def purge_deletes_the_dead_alone(subject: Subject) -> None:
 
 @case("scanning")
 async def purge_deletes_dead_offline_sessions_if_told(subject: Subject) -> None:
-    """With offline=True it also deletes what has no live token of either kind, and no other."""
+    """With offline=True it also deletes offline sessions without a live token, and no others."""
     dead, offline, alive = _by_fate(subject)
     await _store(subject, [*dead, *offline, *alive])
     report = await subject.storage.purge_expired(before=_BEFORE, offline=True, batch=2)
@@ -83,7 +83,7 @@ async def purge_can_be_tried(subject: Subject) -> None:
 
 @case("scanning", "conditional_writes")
 async def purge_leaves_what_is_refreshed_meanwhile(subject: Subject) -> None:
-    """What comes back to life while it is being purged stays, with its new tokens."""
+    """A session that is refreshed during the purge stays, with its new tokens."""
     for ticks in range(0, 24, 3):
         old = _offline(subject.shop(), _DEAD, _DEAD)
         new = replace(

@@ -45,7 +45,7 @@ async def scan_ends_with_a_page_that_says_so(subject: Subject) -> None:
 
 @case("further", "scanning")
 async def scan_goes_on_where_another_ended(subject: Subject) -> None:
-    """Another storage goes on behind any page, of a walk that was given up."""
+    """Another storage can go on after any page of a walk that was given up."""
     shop = subject.shop()
     stored = [online_session(shop, user) for user in range(9)]
     await together(subject.storage.store_session(one) for one in stored)
@@ -71,7 +71,7 @@ def _walk(storage: Any, after: str | None, batch: int) -> Any:
 
 @case("scanning")
 async def scan_sees_what_stays_whatever_changes(subject: Subject) -> None:
-    """What is there throughout is seen, though others come and go while the walk goes on."""
+    """A session that is there throughout is seen, though others come and go during the walk."""
     shop = subject.shop()
     goes = [online_session(shop, user) for user in range(100, 118)]
     stays = [online_session(shop, user) for user in range(120, 130)]
@@ -90,7 +90,7 @@ async def scan_sees_what_stays_whatever_changes(subject: Subject) -> None:
 
 @case("scanning")
 async def many_walks_at_once_each_see_all(subject: Subject) -> None:
-    """Walks that go on at the same time, and one that is given up, do not disturb each other."""
+    """Walks at the same time do not disturb each other, even if one is given up."""
     shop = subject.shop()
     stored = [online_session(shop, user) for user in range(11)]
     await together(subject.storage.store_session(one) for one in stored)
@@ -140,7 +140,7 @@ async def scan_checks_its_arguments(subject: Subject) -> None:
 
 @case("failing", "scanning")
 async def scan_raises_whatever_on_error_says(subject: Subject) -> None:
-    """Without a backend a walk raises, with on_error="log", too: no page must look like the end."""
+    """Without a backend a walk raises, even with on_error="log": a failure is not the end."""
     storage = await subject.failing("log")
 
     async def walk() -> None:

@@ -41,7 +41,7 @@ async def bare_session_comes_back(subject: Subject) -> None:
 
 @case()
 async def online_session_always_has_user_info(subject: Subject) -> None:
-    """An online session always comes back with an OnlineAccessInfo, also if it had none."""
+    """An online session always comes back with an OnlineAccessInfo, even if it had none."""
     session = online_session(subject.shop(), online_access_info=None)
     await subject.stores(session)
     loaded = await subject.storage.load_session(session.id)
@@ -63,7 +63,7 @@ async def user_data_of_offline_session_is_not_kept(subject: Subject) -> None:
 
 @case()
 async def partial_user_comes_back(subject: Subject) -> None:
-    """What is not known of a user stays unknown, and each flag is true, false or unknown."""
+    """Unknown data of a user stays unknown, and each flag is true, false or unknown."""
     shop = subject.shop()
     users = [
         AssociatedUser(id=1),

@@ -1,4 +1,4 @@
-"""A stand-in for Shopify's token endpoint: a real HTTP server with the documented rules.
+"""A stand-in for Shopify's token endpoint: a real HTTP server that follows the documented rules.
 
 ::
 

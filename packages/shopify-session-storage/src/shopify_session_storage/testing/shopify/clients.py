@@ -1,4 +1,4 @@
-"""HTTP clients for which every shop is at one local server."""
+"""HTTP clients that reach every shop at one local server."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def client_for(url: str) -> "httpx.AsyncClient":
     """Return an HTTP client whose requests, whatever their host, go to the server at *url*.
 
-    For processes other than that of the :class:`FakeShopify`.
+    For processes other than the one in which the :class:`FakeShopify` runs.
     """
     import httpx
 
@@ -39,9 +39,9 @@ def sync_client_for(url: str) -> "httpx.Client":
 
 @contextmanager
 def shops_at(url: str) -> Iterator[None]:
-    """Let every request of this process to a shop, by httpx, go to the server at *url*.
+    """Send every request that httpx makes to a shop in this process to the server at *url*.
 
-    For tests of a whole app, whose clients are those that Shopify's package makes.
+    For tests of a whole app, where Shopify's package makes the HTTP clients.
     """
     import httpx
 

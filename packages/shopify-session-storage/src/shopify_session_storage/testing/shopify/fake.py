@@ -18,24 +18,25 @@ if TYPE_CHECKING:
 class FakeShopify(TokenRules):
     """Answers in place of ``https://{shop}.myshopify.com/admin/oauth/access_token``.
 
-    The rules: an access token lives 60 minutes, a refresh token 90 days; a refresh gives a new
-    pair, and the old access token lives on until its own expiry; the old refresh token may be
-    retried until the new one is first used, at most 30 days; a new install or exchange ends all
-    earlier tokens of the shop at once, and so does an uninstall. Queries to the Admin API are
-    answered with the shop's name if the access token is good, else with 401. Thread-safe.
+    It follows Shopify's rules. An access token lives 60 minutes, a refresh token 90 days. A refresh
+    gives a new pair, and the old access token stays valid until it expires. The old refresh token
+    may be used again until the new one is first used, for at most 30 days. A new install or
+    exchange ends all earlier tokens of the shop at once; so does an uninstall. The server answers
+    queries to the Admin API with the shop's name if the access token is valid, else with 401.
+    Thread-safe.
 
     Args:
-        client_id: The app's; others are refused.
-        client_secret: The app's; also signs ID tokens.
-        retry: Whether an old refresh token that is retried gets the ``"same"`` pair again or a
-            ``"new"`` one, in place of the one before, or none: ``"strict"``. Shopify documents that
-            it may be retried, and not what comes.
-        scope: What every token is good for.
+        client_id: The app's client id; every other one is refused.
+        client_secret: The app's client secret, which also signs ID tokens.
+        retry: What an old refresh token gets when it is used again: ``"same"``: the same pair;
+            ``"new"``: another pair, which replaces that one; ``"strict"``: nothing. Shopify
+            documents that it may be used again, but not what it gets.
+        scope: The scopes of every token, separated by commas.
 
     Attributes:
-        url: Where the server listens, from ``with`` on.
-        requests: How many requests for tokens each shop (by full domain) has sent.
-        grants: How many of them, by shop, gave tokens.
+        url: Where the server listens, inside the ``with`` block.
+        requests: How many requests for tokens there were for each shop, by its full domain.
+        grants: How many of them gave tokens, by shop.
     """
 
     def __init__(
@@ -74,29 +75,29 @@ class FakeShopify(TokenRules):
         self._server.server_close()
 
     def client(self) -> "httpx.AsyncClient":
-        """Return an HTTP client for which all shops are here. Close it with ``async with``."""
+        """Return an HTTP client that reaches all shops here. Close it with ``async with``."""
         return client_for(self.url)
 
     def sync_client(self) -> "httpx.Client":
-        """Return a sync HTTP client for which all shops are here. Close it with ``with``."""
+        """Return a sync HTTP client that reaches all shops here. Close it with ``with``."""
         return sync_client_for(self.url)
 
     def fail(self, shop: str, *faults: Fault) -> None:
-        """Let the next requests of *shop* go wrong, one fault for each."""
+        """Make the next requests of *shop* go wrong, each with one of the faults."""
         with self._lock:
             self._faults[shop_domain(shop)].extend(faults)
 
     def release(self, shop: str) -> None:
-        """Let requests of *shop* that stall go on, and those that would later."""
+        """Let stalled requests of *shop* go on, and do not stall later ones."""
         self._stalled[shop_domain(shop)].set()
 
     def id_token(self, shop: str, user_id: int = 1, *, lifetime: int = 60) -> str:
-        """Sign an ID token, with which a user comes to the app from the admin of *shop*."""
+        """Return a signed ID token, as a user brings it to the app from the admin of *shop*."""
         claims = claims_of(self.client_id, shop_domain(shop), user_id, lifetime)
         return sign(claims, self.client_secret)
 
     def verified(self, shop: str, user_id: int = 1, *, lifetime: int = 60) -> dict[str, Any]:
-        """Return what ``verify_app_home_req()`` would, for a request of a user of *shop*."""
+        """Return what ``verify_app_home_req()`` would return for a request of a user of *shop*."""
         domain = shop_domain(shop)
         claims = claims_of(self.client_id, domain, user_id, lifetime)
         return {

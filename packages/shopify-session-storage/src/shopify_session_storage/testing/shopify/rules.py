@@ -1,4 +1,4 @@
-"""Shopify's documented rules on access tokens: what the token endpoint takes, and what it gives."""
+"""Shopify's documented rules on access tokens: what the endpoint accepts, and what it gives."""
 
 import secrets
 import threading
@@ -36,15 +36,15 @@ class _RefusedError(Exception):
 
 
 class TokenRules:
-    """Which tokens Shopify takes and gives; no HTTP. Thread-safe.
+    """Which tokens Shopify accepts and gives, without HTTP. Thread-safe.
 
     Args:
-        client_id: The app's; others are refused.
-        client_secret: The app's; also signs ID tokens.
-        retry: Whether an old refresh token that is retried gets the ``"same"`` pair again or a
-            ``"new"`` one, in place of the one before, or none: ``"strict"``. Shopify documents that
-            it may be retried, and not what comes.
-        scope: What every token is good for.
+        client_id: The app's client id; every other one is refused.
+        client_secret: The app's client secret, which also signs ID tokens.
+        retry: What an old refresh token gets when it is used again: ``"same"``: the same pair;
+            ``"new"``: another pair, which replaces that one; ``"strict"``: nothing. Shopify
+            documents that it may be used again, but not what it gets.
+        scope: The scopes of every token, separated by commas.
     """
 
     def __init__(
@@ -66,14 +66,14 @@ class TokenRules:
         self._lock = threading.RLock()
 
     def install(self, shop: str, *, expiring: bool = True) -> dict[str, Any]:
-        """Install the app in *shop*, anew if it has it, and return the shop's access token.
+        """Install the app in *shop*, again if it is installed, and return the shop's access token.
 
         Args:
-            shop: Named in any way.
+            shop: The shop, named in any way.
             expiring: False for a token of the old kind, which never expires.
 
         Returns:
-            The token in the shape of Shopify's package.
+            The token, in the shape that Shopify's package gives it.
         """
         domain = shop_domain(shop)
         with self._lock:
@@ -96,7 +96,7 @@ class TokenRules:
             self._shops.pop(shop_domain(shop), None)
 
     def advance(self, time: timedelta) -> None:
-        """Let time pass for the endpoint."""
+        """Move the endpoint's clock forward."""
         with self._lock:
             self._later += time
 
@@ -106,7 +106,7 @@ class TokenRules:
             return self._standing(self._shops[shop_domain(shop)], token) is not None
 
     def takes_access_token(self, shop: str, token: str | None) -> bool:
-        """Tell whether *token* opens the API of *shop* now."""
+        """Tell whether the API of *shop* accepts *token* now."""
         with self._lock:
             access = self._shops[shop_domain(shop)].access
             if token not in access:
@@ -115,7 +115,7 @@ class TokenRules:
             return expires is None or expires > self.now()
 
     def answer(self, shop: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Answer one request to *shop*, as it is without faults and without HTTP.
+        """Answer one request to *shop*, without faults and without HTTP.
 
         Returns:
             The status and the JSON of the answer, as ``{"status": ..., "json": ...}``.
@@ -223,7 +223,7 @@ class TokenRules:
         return token
 
     def now(self) -> datetime:
-        """Return what time it is for the endpoint."""
+        """Return the time by the endpoint's clock."""
         return datetime.now(UTC) + self._later
 
 

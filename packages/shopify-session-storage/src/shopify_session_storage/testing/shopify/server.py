@@ -19,15 +19,14 @@ class Fault:
     """What goes wrong with one request.
 
     Attributes:
-        granted: Whether the endpoint does its work before it fails, so that tokens have rotated
-            though nobody learns of it.
-        status: The status of the answer, in place of the right one.
+        granted: Whether the endpoint issues new tokens before it fails, so that nobody gets them.
+        status: The HTTP status of the answer, in place of the right one.
         headers: Headers of the answer, such as ``Retry-After``.
         body: The body of the answer, in place of the right one; a dict is sent as JSON.
-        change: Fields of the right answer to replace; one that becomes None is left out. Taken
-            only if there is no *body*.
+        change: Fields to replace in the right answer; one that becomes None is left out. Used only
+            if there is no *body*.
         dropped: Whether the connection is closed without an answer.
-        stalled: Whether the answer waits for :meth:`FakeShopify.release`.
+        stalled: Whether the answer waits until :meth:`FakeShopify.release` is called.
     """
 
     granted: bool = False
