@@ -145,8 +145,11 @@ async def mysql(url: str) -> AsyncIterator[Any]:
 
 @asynccontextmanager
 async def redis(url: str, prefix: str) -> AsyncIterator[Any]:
-    """Open Redis: the steps of the official adapter, which loses changes of lists to races."""
-    from redis.asyncio import Redis
+    """Open Redis: the steps of the official adapter, which loses changes of lists to races.
+
+    Where all connections are in use a call waits, rather than fail.
+    """
+    from redis.asyncio import BlockingConnectionPool, Redis
 
     class Raw:
         async def store(self, session: Session) -> None:
@@ -182,7 +185,8 @@ async def redis(url: str, prefix: str) -> AsyncIterator[Any]:
             for id in ids:
                 await self.delete(id)
 
-    async with Redis.from_url(url) as client:
+    pool = BlockingConnectionPool.from_url(url, timeout=None)
+    async with Redis.from_pool(pool) as client:
         yield Raw()
 
 

@@ -52,7 +52,7 @@ def write_summary(results: Mapping[str, Any], readme: Path, folder: Path) -> Non
     parts = [
         _SUMMARY,
         tables.table(["", "compared with", *FAR], rows),
-        f"{_where(results)}; medians of one run. [All figures]({place}/report.md).\n",
+        f"{_where(results)}; medians. [All figures]({place}/report.md).\n",
         f"![Calls per second]({place}/throughput.svg)\n",
     ]
     summary = "\n".join(parts)
@@ -63,7 +63,7 @@ def text(results: Mapping[str, Any]) -> str:
     """Return the report as Markdown."""
     parts = [
         "# What it costs\n",
-        f"{_where(results)}. Made by `python3 tools/bench.py` in one run.\n",
+        f"{_where(results)}. Made by `python3 tools/bench.py`.\n",
         _LEGEND,
         *([f"*ours before* is revision {results['before']}.\n"] if results["before"] else []),
         _how_long(results),
