@@ -101,6 +101,8 @@ class Lifecycle(Generic[_O]):
         Raises:
             RuntimeError: If the storage is in use on another running event loop.
         """
+        if (state := self.now()) is not None:
+            return state
         while True:
             life = self._here()
             if life.closing is not None:
