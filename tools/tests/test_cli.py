@@ -170,7 +170,7 @@ def test_a_ring_of_copies_that_are_killed(request, tmp_path, times):
             done += code == -signal.SIGKILL
             assert code in (-signal.SIGKILL, 0), text
             told.append(state.read_text() if state.exists() else "")
-        out, _ = told.run(*words, "--json", cwd=tmp_path)
+        out, _ = told.run(*words, "--json", cwd=tmp_path, timeout=600 + number // 10)
         result = json.loads(out)
         figures[new.url.partition(":")[0]] = (done, round(time.monotonic() - began, 1))
         assert result["verified"] >= number
