@@ -21,9 +21,10 @@ _new = object.__new__
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _from_json = json.JSONDecoder().decode
 
-# Text without an escape, numbers that need no second look, dates before the year 5139.
+# Numbers that need no second look, dates before the year 5139. What text must not have is looked
+# for in one go, since a class of characters in place of "all but a quote" takes twice as long.
 _KINDS: Final = {
-    **dict.fromkeys(COLUMNS, r'"([^"\\\x00-\x1f]*+)"'),
+    **dict.fromkeys(COLUMNS, '"([^"]*+)"'),
     **dict.fromkeys(
         ("isOnline", "emailVerified", "accountOwner", "collaborator"), "(true|false)"
     ),
@@ -46,6 +47,7 @@ def _pattern() -> "re.Pattern[str]":
 
 _usual = _pattern().fullmatch
 _FLAGS: Final = {"true": True, "false": False, None: None}
+_NOT_IN_TEXT: Final = bytes(range(0x20)) + b"\\"  # control characters, escapes
 
 
 def dump_session_json(session: Session) -> str:
@@ -102,8 +104,9 @@ def read_session_json(text: str | bytes, id: object = None) -> Session:
         CorruptSessionError: If it is not JSON, or not that of a session.
     """
     try:
-        words = text.decode() if isinstance(text, bytes) else text
-        match = _usual(words)
+        words, data = _both(text)
+        is_plain = len(data.translate(None, _NOT_IN_TEXT)) == len(data)
+        match = _usual(words) if is_plain else None
         entries = _from_json(words) if match is None else None
     except (ValueError, RecursionError):  # a JSONDecodeError holds the text
         match = entries = None
@@ -114,6 +117,12 @@ def read_session_json(text: str | bytes, id: object = None) -> Session:
             f"stored session {id!r} cannot be read: it is not a JSON array", id=id
         )
     return read_property_array(entries, id)
+
+
+def _both(text: str | bytes) -> tuple[str, bytes]:
+    if isinstance(text, bytes):
+        return text.decode(), text
+    return text, text.encode(errors="surrogatepass")
 
 
 def _session_from_match(match: "re.Match[str]") -> Session:
