@@ -23,8 +23,8 @@ local texts = redis.call('MGET', unpack(wanted))
 -- list, so that there is nothing else to write.
 local function is_listed(text, new, list_text, token)
   local last = text and list_text and string.find(new, '],["state",', 1, true)
-  return last and string.sub(text, 1, last) == string.sub(new, 1, last)
-    and has_no_other_shop(string.sub(text, last))
+  return last and string.find(text, string.sub(new, 1, last), 1, true) == 1
+    and has_no_other_shop(text, last)
     and string.sub(list_text, 1, 2) == '["' and place_of(list_text, token, 1)
 end
 
