@@ -13,6 +13,7 @@ from shopify_session_storage.checks import (
     check_session_id,
     check_session_ids,
     check_shop,
+    checked_session,
 )
 from shopify_session_storage.errors import InvalidSessionError
 from shopify_session_storage.events import watching
@@ -131,8 +132,7 @@ class BaseSessionStorage(ErrorPolicy):
         self._lifecycle: Lifecycle[Lanes] = Lifecycle(self)
 
     async def store_session(self, session: Session) -> bool:
-        size = check_session(session)
-        session = stored_session(session)
+        session, size = checked_session(session)
         with watching(self.backend, "store") as watch:
             try:
                 lanes = self._lifecycle.now() or await self._lifecycle.opened()

@@ -27,6 +27,7 @@ from shopify_session_storage.session import (
     Session,
     check_date,
 )
+from shopify_session_storage.stored import stored_plain_session, stored_session
 
 _SESSION_TEXTS: Final = ("state", "scope", "access_token", "refresh_token")
 _USER_TEXTS: Final = ("first_name", "last_name", "email", "locale")
@@ -100,6 +101,22 @@ def check_session(session: Session) -> int:
     """
     size = size_if_usual(session)
     return _check_thoroughly(session) if size is None else size
+
+
+def checked_session(session: Session) -> tuple[Session, int]:
+    """Check *session* as :func:`check_session` does.
+
+    Returns:
+        What is to be stored of it, and its size in bytes of UTF-8.
+
+    Raises:
+        TypeError, InvalidSessionError: As :func:`check_session`.
+    """
+    size = size_if_usual(session)
+    if size is not None:
+        return stored_plain_session(session), size
+    size = _check_thoroughly(session)
+    return stored_session(session), size
 
 
 def _check_thoroughly(session: Session) -> int:

@@ -14,6 +14,7 @@ from shopify_session_storage.limits import (
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
 
 _FLAG_TYPES: Final = (bool, type(None))
+_ONLY_PLAIN: Final = frozenset((str,))
 
 
 def is_usual_key(key: object) -> bool:
@@ -32,7 +33,7 @@ def size_if_usual(session: Session) -> int | None:
     """Return the size of what is storable at first glance, in a fraction of the time.
 
     Returns:
-        None if it takes a closer look to tell.
+        None if it takes a closer look to tell. What has a size has no text but plain str.
     """
     if type(session) is not Session or type(session.is_online) is not bool:
         return None
@@ -64,7 +65,8 @@ def size_if_usual(session: Session) -> int | None:
         return None
     size = len(text)
     if (
-        text.isascii()
+        _ONLY_PLAIN.issuperset(map(type, texts))
+        and text.isascii()
         and "\0" not in text
         and size <= MAX_SESSION_BYTES
         and 0 < len(id) <= MAX_KEY_CHARACTERS

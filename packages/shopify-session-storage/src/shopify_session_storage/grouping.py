@@ -16,7 +16,7 @@ import asyncio
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import Context
 from functools import partial
 from typing import Any, Final
@@ -79,16 +79,17 @@ class Lane:
         self._sweeper: asyncio.TimerHandle | None = None
         self._drained: asyncio.Future[None] | None = None
 
-    async def call(
+    def call(
         self, kind: Kind, values: dict[str, Any], size: int = 0, *, watch: Watch = NOBODYS
-    ) -> Mapping[str, Any]:
+    ) -> Awaitable[Mapping[str, Any]]:
         """Do what *kind* does for *values*, alone or together with other calls.
 
         Cancelling a read that goes alone cancels its work; a call that waits is not sent; one
         that has left is not heard of any more, and goes on.
 
-        Raises:
-            OutOfTimeError: If it has not ended within the lane's time.
+        Returns:
+            What has the results, and is to be awaited at once. It raises an OutOfTimeError if
+            there are none within the lane's time.
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -101,18 +102,20 @@ class Lane:
             group.works_in(_current_task(loop))
             self._under_way.add(group)
             watch.group_size = 1
-            try:
-                return await kind.send(group)
-            finally:
-                self._leave(group)
+            return self._send_alone(kind, group)
         call = Call(kind, values, size, deadline, loop.create_future(), watch)
         if lone and self._keys.isdisjoint(values):
             self._launch(loop, Group(values, now, deadline, (call,)))
         else:
             self._waiting.append(call)
             self._fill_soon(loop)
-        results: Mapping[str, Any] = await call.future
-        return results
+        return call.future
+
+    async def _send_alone(self, kind: Kind, group: Group) -> Mapping[str, Any]:
+        try:
+            return await kind.send(group)
+        finally:
+            self._leave(group)
 
     async def drain(self) -> None:
         """Wait until nothing is under way or waiting."""
@@ -180,19 +183,18 @@ class Lane:
         self._filling = None
         while self._has_place():
             calls: list[Call] = []
+            values: dict[str, Any] = {}
             # What conflicted has one place of its own, and else those that the others leave.
             if not self._repeated:
-                calls = self._next_repeated()
+                calls, values = self._next_repeated()
             repeated = bool(calls)
-            calls = calls or self._next_calls()
             if not calls:
-                calls = self._next_repeated()
+                calls, values = self._next_calls()
+            if not calls:
+                calls, values = self._next_repeated()
                 repeated = bool(calls)
             if not calls:
                 return  # what waits is held back by its keys
-            values: dict[str, Any] = {}
-            for call in calls:
-                values.update(call.values)
             deadline = calls[-1].deadline
             self._launch(loop, Group(values, loop.time(), deadline, calls, is_repeated=repeated))
         if self._waiting or self._again:
@@ -234,25 +236,29 @@ class Lane:
         if next_deadline < math.inf:
             self._sweeper = loop.call_at(next_deadline, self._sweep, loop)
 
-    def _next_repeated(self) -> list[Call]:
+    def _next_repeated(self) -> tuple[list[Call], dict[str, Any]]:
         while self._again:
             call = self._again.popleft()
             if not call.future.done():
-                return [call]
+                return [call], call.values
             self._keys.difference_update(call.values)
-        return []
+        return [], {}
 
     def _share(self) -> int:
         """Return how many calls a group has if each has as many, those under way included."""
         sent = sum(len(group.calls) or 1 for group in self._under_way if not group.is_slow)
         return -(-(len(self._waiting) + sent) // self._groups)
 
-    def _next_calls(self) -> list[Call]:
-        """Take the calls that leave next: of one kind, and none overtaking one for the same key."""
+    def _next_calls(self) -> tuple[list[Call], dict[str, Any]]:
+        """Take the calls that leave next: of one kind, and none overtaking one for the same key.
+
+        Returns:
+            The calls, and their values together.
+        """
         calls: list[Call] = []
         kept: list[Call] = []
         held = set(self._keys)
-        keys: set[str] = set()
+        values: dict[str, Any] = {}
         size = 0
         # One that asks for what another of the group asks for, too, makes the group no larger.
         room = self._share()
@@ -260,29 +266,33 @@ class Lane:
             call = self._waiting.popleft()
             if call.future.done():  # its caller has been cancelled, or has run out of time
                 continue
-            if (self._writes and not held.isdisjoint(call.values)) or (
-                calls and not _may_join(call, calls[0], keys)
+            if (held and not held.isdisjoint(call.values)) or (
+                calls and not _may_join(call, calls[0], values)
             ):
+                kept.append(call)
                 if not self._writes:
-                    kept.append(call)
                     break
                 held.update(call.values)
-                kept.append(call)
                 continue
             size += call.size
-            before = len(keys)
-            count = before + len(call.values.keys() - keys)
-            if calls and (count > self._items or size > self._size):
+            before = len(values)
+            if calls and (size > self._size or self._has_no_room(values, call.values)):
                 kept.append(call)
                 break
-            keys.update(call.values)
-            room -= count > before
+            values.update(call.values)
+            room -= len(values) > before
             calls.append(call)
             if call.alone:
                 break
         if kept:
             self._waiting.extendleft(reversed(kept))
-        return calls
+        return calls, values
+
+    def _has_no_room(self, values: dict[str, Any], more: dict[str, Any]) -> bool:
+        return (
+            len(values) + len(more) > self._items
+            and len(values) + len(more.keys() - values.keys()) > self._items
+        )
 
     async def _run(self, group: Group) -> None:
         parks = False
@@ -340,10 +350,10 @@ class Lane:
         self._go_on()
 
 
-def _may_join(call: Call, first: Call, keys: set[str]) -> bool:
+def _may_join(call: Call, first: Call, values: dict[str, Any]) -> bool:
     if call.alone or call.kind is not first.kind:
         return False
-    return call.kind.merges or keys.isdisjoint(call.values)
+    return call.kind.merges or call.values.keys().isdisjoint(values)
 
 
 def _current_task(loop: asyncio.AbstractEventLoop) -> "asyncio.Task[Any]":

@@ -29,6 +29,7 @@ COLUMNS: Final = (
 )  # fmt: skip
 """The keys of the property array in its order, which are the columns in SQL, too."""
 
+_new = object.__new__
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _PLAIN: Final = frozenset(
     (str, int, bool, datetime, NoneType, OnlineAccessInfo, AssociatedUser),
@@ -47,17 +48,50 @@ _KEPT_EXACTLY: Final = (
 
 def copy_session(session: Session) -> Session:
     """Return a copy of *session* that shares nothing with it."""
-    copy = _copy(session)
     info = session.online_access_info
-    if info is not None:
-        copy.online_access_info = _copy(info)
-        copy.online_access_info.associated_user = _copy(info.associated_user)
+    if type(session) is not Session:
+        copy = _copy_of_any(session)
+    else:
+        # One by one, in a fraction of the time that a dict of them takes: every store, every shared
+        # load and every hit of a cache makes a copy.
+        copy = _new(Session)
+        copy.id = session.id
+        copy.shop = session.shop
+        copy.state = session.state
+        copy.is_online = session.is_online
+        copy.scope = session.scope
+        copy.expires = session.expires
+        copy.access_token = session.access_token
+        copy.refresh_token = session.refresh_token
+        copy.refresh_token_expires = session.refresh_token_expires
+    copy.online_access_info = None if info is None else _copy_info(info)
     return copy
 
 
-def _copy(instance: _Instance) -> _Instance:
-    # A fraction of what dataclasses.replace() takes, and every store and shared load has one.
-    copy = object.__new__(type(instance))
+def _copy_info(info: OnlineAccessInfo) -> OnlineAccessInfo:
+    user = info.associated_user
+    if type(info) is not OnlineAccessInfo or type(user) is not AssociatedUser:
+        copy = _copy_of_any(info)
+        copy.associated_user = _copy_of_any(user)
+        return copy
+    new_user = _new(AssociatedUser)
+    new_user.id = user.id
+    new_user.first_name = user.first_name
+    new_user.last_name = user.last_name
+    new_user.email = user.email
+    new_user.email_verified = user.email_verified
+    new_user.account_owner = user.account_owner
+    new_user.collaborator = user.collaborator
+    new_user.locale = user.locale
+    copy = _new(OnlineAccessInfo)
+    copy.associated_user = new_user
+    copy.expires_in = info.expires_in
+    copy.associated_user_scope = info.associated_user_scope
+    return copy
+
+
+def _copy_of_any(instance: _Instance) -> _Instance:
+    copy = _new(type(instance))
     copy.__dict__.update(instance.__dict__)
     return copy
 
@@ -86,12 +120,20 @@ def stored_session(session: Session) -> Session:
     Text is plain str. Dates are in UTC and in whole milliseconds. The user's data is kept for
     online sessions only, and those always have some.
     """
-    copy = plain_session(session)
+    return _what_is_kept(plain_session(session))
+
+
+def stored_plain_session(session: Session) -> Session:
+    """Return what :func:`stored_session` does, of a session that has no text but plain str."""
+    return _what_is_kept(copy_session(session))
+
+
+def _what_is_kept(copy: Session) -> Session:
     if copy.expires is not None:
         copy.expires = _in_utc(copy.expires)
     if copy.refresh_token_expires is not None:
         copy.refresh_token_expires = _in_utc(copy.refresh_token_expires)
-    if not session.is_online:
+    if not copy.is_online:
         copy.online_access_info = None
     elif copy.online_access_info is None:
         copy.online_access_info = OnlineAccessInfo()
