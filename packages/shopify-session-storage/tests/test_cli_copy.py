@@ -12,6 +12,7 @@ from datetime import timedelta
 
 import pytest
 from shopify_session_storage import SessionStorageUnavailableError, open_session_storage
+from shopify_session_storage.cli.copying import reading
 from shopify_session_storage.cli.copying.counts import Counts
 from shopify_session_storage.cli.copying.lease import NAME, CopyLease
 from shopify_session_storage.cli.copying.pages import PageCopier
@@ -19,6 +20,7 @@ from shopify_session_storage.cli.copying.rules import OnConflict
 from shopify_session_storage.cli.copying.state import State
 from shopify_session_storage.cli.exits import Stop
 from shopify_session_storage.pages import SessionPage
+from shopify_session_storage_sqlite import SQLiteSessionStorage
 
 from .cli_runs import NOW, Run, load, offline, online, sql, store, url_of
 
@@ -335,6 +337,41 @@ def test_a_source_that_changes_meanwhile_is_caught_up(old, new, capsys, monkeypa
     assert run.json["caught_up"] == 2
     assert run.json["verified"] == 601
     assert load(new, newer.id).access_token == newer.access_token
+
+
+def test_a_source_that_is_slow_for_a_while_is_read_in_smaller_pages(old, new, capsys, monkeypatch):
+    store(old, *(offline(f"shop-{n}") for n in range(700)))
+    scan, sizes = SQLiteSessionStorage._scan, []
+
+    async def slow(self, after, batch):
+        sizes.append(batch)
+        if after is not None and batch > 100:
+            raise SessionStorageUnavailableError("no answer within 10 s")
+        return await scan(self, after, batch)
+
+    monkeypatch.setattr(SQLiteSessionStorage, "_scan", slow)
+    monkeypatch.setattr(reading, "_PAUSE_SECONDS", 0)
+    run = copy(capsys, old, new, "--json")
+    assert (run.code, run.json["copied"], run.json["verified"]) == (0, 700, 700)
+    assert sizes[1:6] == [500, 500, 125, 31, 31]  # the first is a look at the target
+
+
+def test_a_source_that_is_away_ends_the_copy(old, new, capsys, monkeypatch):
+    store(old, *(offline(f"shop-{n}") for n in range(700)))
+    scan = SQLiteSessionStorage._scan
+
+    async def away(self, after, batch):
+        if after is not None:
+            raise SessionStorageUnavailableError("no answer within 10 s")
+        return await scan(self, after, batch)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SQLiteSessionStorage, "_scan", away)
+        patch.setattr(reading, "_PAUSE_SECONDS", 0)
+        run = copy(capsys, old, new)
+    assert run.code == 3
+    assert "500 sessions are done; run the same command to go on from there" in run.err
+    assert copy(capsys, old, new, "--json").json["verified"] == 700
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from shopify_session_storage.cli.copying.counts import Counts
 from shopify_session_storage.cli.copying.lease import CopyLease
 from shopify_session_storage.cli.copying.pages import PageCopier
+from shopify_session_storage.cli.copying.reading import patient_pages
 from shopify_session_storage.cli.copying.rules import OnConflict
 from shopify_session_storage.cli.copying.state import State, StateFile
 from shopify_session_storage.cli.exits import Exit, Stop
@@ -107,7 +108,7 @@ class Copy:
 
     async def _pages(self) -> AsyncIterator[SessionPage]:
         try:
-            async for page in self._source.scan_sessions(after=self._state.after):
+            async for page in patient_pages(self._source, self._state.after):
                 yield page
         except ValueError as error:
             if isinstance(error, SessionStorageError):
