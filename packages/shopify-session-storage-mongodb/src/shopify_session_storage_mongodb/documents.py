@@ -1,6 +1,6 @@
 """Between a session and its document, in the layout of Shopify's official JavaScript adapter."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -79,3 +79,8 @@ def has_tokens_of(document: Document, expected: Session) -> bool:
     """Tell whether a document has the tokens of *expected*."""
     tokens = (document.get("accessToken"), document.get("refreshToken"))
     return tokens == (expected.access_token, expected.refresh_token)
+
+
+def one_of(values: Sequence[str]) -> str | dict[str, list[str]]:
+    """Return the condition for a field that has one of *values*."""
+    return values[0] if len(values) == 1 else {"$in": list(values)}

@@ -9,9 +9,9 @@ from typing import Any, Final, Self, Unpack
 import pymongo
 from bson.errors import BSONError
 from motor.motor_asyncio import AsyncIOMotorClient
-from pymongo import AsyncMongoClient, DeleteOne, ReplaceOne
+from pymongo import AsyncMongoClient
 from pymongo.collation import Collation
-from pymongo.errors import BulkWriteError, DuplicateKeyError, NetworkTimeout, PyMongoError
+from pymongo.errors import DuplicateKeyError, NetworkTimeout, PyMongoError
 from shopify_session_storage import (
     DEFAULT_TIMEOUT,
     BaseSessionStorage,
@@ -43,7 +43,7 @@ from shopify_session_storage_mongodb.client import (
 from shopify_session_storage_mongodb.documents import (
     Document,
     document_of,
-    has_tokens_of,
+    one_of,
     session_of,
     with_tokens_of,
 )
@@ -51,6 +51,7 @@ from shopify_session_storage_mongodb.indexes import Indexes
 from shopify_session_storage_mongodb.leases import acquire_lease, release_lease
 from shopify_session_storage_mongodb.options import MongoDBOptions
 from shopify_session_storage_mongodb.scanning import read_page
+from shopify_session_storage_mongodb.writing import delete_unchanged, insert_new, replace
 
 # How often a write is repeated that a concurrent one of the same session has beaten.
 _TRIES: Final = 5
@@ -212,10 +213,10 @@ class MongoDBSessionStorage(BaseSessionStorage):
     async def _load(self, ids: Sequence[str]) -> list[Session]:
         # One answer has it all: the server stops at one, or has room for one more than there are.
         limits = {"limit": -1} if len(ids) == 1 else {"batch_size": len(ids) + 1}
-        return await self._read({"id": _one_of(ids)}, f"stored session {ids[0]!r}", **limits)
+        return await self._read({"id": one_of(ids)}, f"stored session {ids[0]!r}", **limits)
 
     async def _find(self, shops: Sequence[str]) -> list[Session]:
-        return await self._read({"shop": _one_of(shops)}, f"a stored session of shop {shops[0]!r}")
+        return await self._read({"shop": one_of(shops)}, f"a stored session of shop {shops[0]!r}")
 
     async def _scan(self, after: str | None, batch: int) -> SessionPage:
         with self._limited():
@@ -225,7 +226,7 @@ class MongoDBSessionStorage(BaseSessionStorage):
         documents: Sequence[Document] = [self._document_of(session) for session in sessions]
         with self._limited():
             for _ in range(_TRIES):
-                documents = await self._replace(documents)
+                documents = await replace(self._collection, self._collation, documents)
                 if not documents:
                     return
         raise DuplicateKeyError("a unique index does not take the session", errors.DUPLICATE_KEY)
@@ -235,57 +236,21 @@ class MongoDBSessionStorage(BaseSessionStorage):
 
     async def _delete(self, ids: Sequence[str]) -> None:
         with self._limited():
-            await self._collection.delete_many({"id": _one_of(ids)}, collation=self._collation)
+            await self._collection.delete_many({"id": one_of(ids)}, collation=self._collation)
 
     async def _compare_and_store(self, session: Session, expected: Session | None) -> bool:
         document = self._document_of(session)
         with self._limited():
             if expected is None:
-                return await self._insert(document)
+                return await insert_new(self._collection, self._collation, document)
             result = await self._collection.replace_one(
                 with_tokens_of(expected), document, collation=self._collation
             )
             return result.matched_count > 0
 
     async def _compare_and_delete(self, expected: Sequence[Session]) -> list[str]:
-        others: list[str] = []
-        remaining = {session.id: session for session in expected}
         with self._limited():
-            while remaining:
-                writes = [
-                    DeleteOne(with_tokens_of(session), collation=self._collation)
-                    for session in remaining.values()
-                ]
-                result = await self._collection.bulk_write(writes, ordered=False)
-                if result.deleted_count == len(remaining):
-                    break
-                found = await self._collection.find(
-                    {"id": _one_of(list(remaining))},
-                    {"_id": 0, "id": 1, "accessToken": 1, "refreshToken": 1},
-                    collation=self._collation,
-                ).to_list(None)
-                # Whoever has stored the same tokens again meanwhile has them deleted again.
-                again = [one for one in found if has_tokens_of(one, remaining[one["id"]])]
-                others += (one["id"] for one in found if one not in again)
-                remaining = {one["id"]: remaining[one["id"]] for one in again}
-        return others
-
-    async def _insert(self, document: Document) -> bool:
-        # Not insert_one(), which would leave it to the unique index alone, which may be missing.
-        rest = {name: value for name, value in document.items() if name != "id"}
-        try:
-            result = await self._collection.update_one(
-                {"id": document["id"]},
-                {"$setOnInsert": rest},
-                upsert=True,
-                collation=self._collation,
-            )
-        except DuplicateKeyError as error:
-            # Not if it is about an index of somebody's own.
-            if "id" not in ((error.details or {}).get("keyPattern") or {"id": 1}):
-                raise
-            return False
-        return result.upserted_id is not None
+            return await delete_unchanged(self._collection, self._collation, expected)
 
     async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
         with self._limited():
@@ -312,34 +277,6 @@ class MongoDBSessionStorage(BaseSessionStorage):
             sessions.setdefault(session.id, session)
         return list(sessions.values())
 
-    async def _replace(self, documents: Sequence[Document]) -> Sequence[Document]:
-        """Replace documents in one command, and return those that must be tried again.
-
-        Of two upserts of one new id at the same time, the unique index refuses one.
-        """
-        collation = self._collation
-        try:
-            if len(documents) == 1:
-                (document,) = documents
-                await self._collection.replace_one(
-                    {"id": document["id"]}, document, upsert=True, collation=collation
-                )
-            else:
-                writes = [
-                    ReplaceOne({"id": one["id"]}, one, upsert=True, collation=collation)
-                    for one in documents
-                ]
-                await self._collection.bulk_write(writes, ordered=False)
-        except DuplicateKeyError:
-            return documents
-        except BulkWriteError as error:
-            failed = error.details["writeErrors"]
-            others = any(one["code"] != errors.DUPLICATE_KEY for one in failed)
-            if others or error.details["writeConcernErrors"]:
-                raise
-            return [documents[one["index"]] for one in failed]
-        return ()
-
     def _verdict(self, error: Exception) -> Verdict:
         return errors.verdict_of(error)
 
@@ -348,10 +285,6 @@ class MongoDBSessionStorage(BaseSessionStorage):
 
     def _scrub(self, error: Exception) -> None:
         errors.scrub(error)
-
-
-def _one_of(values: Sequence[str]) -> str | dict[str, list[str]]:
-    return values[0] if len(values) == 1 else {"$in": list(values)}
 
 
 @hides_arguments
