@@ -276,7 +276,10 @@ class Lane:
                 continue
             size += call.size
             before = len(values)
-            if calls and (size > self._size or self._has_no_room(values, call.values)):
+            if calls and (
+                size > self._size
+                or (before + len(call.values) > self._items and self._overflows(values, call))
+            ):
                 kept.append(call)
                 break
             values.update(call.values)
@@ -288,11 +291,8 @@ class Lane:
             self._waiting.extendleft(reversed(kept))
         return calls, values
 
-    def _has_no_room(self, values: dict[str, Any], more: dict[str, Any]) -> bool:
-        return (
-            len(values) + len(more) > self._items
-            and len(values) + len(more.keys() - values.keys()) > self._items
-        )
+    def _overflows(self, values: dict[str, Any], call: Call) -> bool:
+        return len(values) + len(call.values.keys() - values.keys()) > self._items
 
     async def _run(self, group: Group) -> None:
         parks = False
