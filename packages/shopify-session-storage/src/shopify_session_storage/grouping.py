@@ -21,6 +21,7 @@ from contextvars import Context
 from functools import partial
 from typing import Any, Final
 
+from shopify_session_storage.choosing import next_calls
 from shopify_session_storage.events import NOBODYS, Watch, is_watched
 from shopify_session_storage.failures import OutOfTimeError, Verdict
 from shopify_session_storage.groups import Call, Group, Kind, fail, settle
@@ -189,7 +190,14 @@ class Lane:
                 calls, values = self._next_repeated()
             repeated = bool(calls)
             if not calls:
-                calls, values = self._next_calls()
+                calls, values = next_calls(
+                    self._waiting,
+                    held=self._keys,
+                    room=self._share(),
+                    items=self._items,
+                    size=self._size,
+                    may_overtake=self._writes,
+                )
             if not calls:
                 calls, values = self._next_repeated()
                 repeated = bool(calls)
@@ -249,51 +257,6 @@ class Lane:
         sent = sum(len(group.calls) or 1 for group in self._under_way if not group.is_slow)
         return -(-(len(self._waiting) + sent) // self._groups)
 
-    def _next_calls(self) -> tuple[list[Call], dict[str, Any]]:
-        """Take the calls that leave next: of one kind, and none overtaking one for the same key.
-
-        Returns:
-            The calls, and their values together.
-        """
-        calls: list[Call] = []
-        kept: list[Call] = []
-        held = set(self._keys)
-        values: dict[str, Any] = {}
-        size = 0
-        # One that asks for what another of the group asks for, too, makes the group no larger.
-        room = self._share()
-        while self._waiting and room:
-            call = self._waiting.popleft()
-            if call.future.done():  # its caller has been cancelled, or has run out of time
-                continue
-            if (held and not held.isdisjoint(call.values)) or (
-                calls and not _may_join(call, calls[0], values)
-            ):
-                kept.append(call)
-                if not self._writes:
-                    break
-                held.update(call.values)
-                continue
-            size += call.size
-            before = len(values)
-            if calls and (
-                size > self._size
-                or (before + len(call.values) > self._items and self._overflows(values, call))
-            ):
-                kept.append(call)
-                break
-            values.update(call.values)
-            room -= len(values) > before
-            calls.append(call)
-            if call.alone:
-                break
-        if kept:
-            self._waiting.extendleft(reversed(kept))
-        return calls, values
-
-    def _overflows(self, values: dict[str, Any], call: Call) -> bool:
-        return len(values) + len(call.values.keys() - values.keys()) > self._items
-
     async def _run(self, group: Group) -> None:
         parks = False
         try:
@@ -348,12 +311,6 @@ class Lane:
         self._parked.discard(call)
         self._again.append(call)
         self._go_on()
-
-
-def _may_join(call: Call, first: Call, values: dict[str, Any]) -> bool:
-    if call.alone or call.kind is not first.kind:
-        return False
-    return call.kind.merges or call.values.keys().isdisjoint(values)
 
 
 def _current_task(loop: asyncio.AbstractEventLoop) -> "asyncio.Task[Any]":
