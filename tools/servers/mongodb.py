@@ -60,7 +60,7 @@ def local(directory: Path) -> Iterator[str]:
     assert java is not None
     port = free_port()
     url = f"mongodb://127.0.0.1:{port}/{DATABASE}"
-    options = (*SHORT_LIVED_JAVA, "-Xmx512m", "-cp", f"{folder}:{folder}/*")
+    options = (*SHORT_LIVED_JAVA, "-Xmx1g", "-cp", f"{folder}:{folder}/*")
     command = [java, *options, "Main", str(port)]
     with running(command, directory=directory, answers=lambda: answers(url)):
         yield url
