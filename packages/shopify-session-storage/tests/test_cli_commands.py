@@ -4,6 +4,7 @@ import base64
 from datetime import timedelta
 
 import pytest
+from shopify_session_storage import __version__
 
 from .cli_runs import ACCESS, NOW, REFRESH, Run, load, offline, online, sql, store, url_of
 
@@ -191,6 +192,11 @@ def test_arguments_that_cannot_be_are_told_without_a_secret(words, capsys):
     assert run.err
     assert "pa55" not in run.err
     assert "Traceback" not in run.err
+
+
+def test_the_version_can_be_asked_for(capsys):
+    run = Run(capsys, "--version")
+    assert (run.code, run.out) == (0, f"shopify-sessions {__version__}\n")
 
 
 def test_the_help_says_what_the_exit_codes_mean(capsys):

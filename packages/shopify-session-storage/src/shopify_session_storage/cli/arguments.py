@@ -4,6 +4,7 @@ import argparse
 import re
 from typing import Final, NoReturn
 
+from shopify_session_storage import __version__
 from shopify_session_storage.cli.commands import (
     copy,
     doctor,
@@ -49,6 +50,12 @@ def parser() -> argparse.ArgumentParser:
         epilog=f"{_URLS}\n{HELP}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
+    )
+    whole.add_argument(
+        "--version",
+        action="version",
+        version=f"%(prog)s {__version__}",
+        help="tell the version, and end",
     )
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, module in COMMANDS.items():
