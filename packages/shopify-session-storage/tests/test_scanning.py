@@ -11,7 +11,9 @@ from shopify_session_storage import (
     CorruptSessionError,
     CustomSessionStorage,
     SessionStorageUnavailableError,
+    page_of,
 )
+from shopify_session_storage.pages import SLICE
 from shopify_session_storage.sync import SyncSessionStorage
 from shopify_session_storage.testing.sessions import offline_session
 from shopify_session_storage_sqlite import SQLiteSessionStorage
@@ -48,6 +50,25 @@ async def test_another_object_goes_on_where_a_page_ended(tmp_path):
     others = [one.id for page in pages for one in page.sessions]
     assert {one.id for one in first.sessions}.isdisjoint(others)
     assert len(others) == 13
+
+
+@pytest.mark.asyncio
+async def test_a_long_page_is_read_some_at_a_time():
+    """All else on the event loop gets its turn in between."""
+    turns = 0
+
+    async def others():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.ensure_future(others())
+    stored = [(one.id, one) for one in numbered(3 * SLICE)]
+    page = await page_of(lambda one, _: one, stored, None)
+    assert turns == 2
+    assert page.sessions == [one for _, one in stored]
+    beside.cancel()
 
 
 def test_the_facade_walks_too(tmp_path):

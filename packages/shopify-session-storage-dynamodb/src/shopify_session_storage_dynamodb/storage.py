@@ -250,7 +250,7 @@ class DynamoDBSessionStorage(BaseSessionStorage):
         )
         items = [(item["id"]["S"], item) for item in answer["Items"]]
         last = answer.get("LastEvaluatedKey")
-        return page_of(_read_scanned, items, None if last is None else last["id"]["S"])
+        return await page_of(_read_scanned, items, None if last is None else last["id"]["S"])
 
     async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
         return await acquire_lease(self._client, self._table.name, name, holder, milliseconds)

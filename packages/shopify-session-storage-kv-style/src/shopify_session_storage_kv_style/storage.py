@@ -161,7 +161,7 @@ class KVSessionStorage(BaseSessionStorage):
         keys, rest = await self._keys.named("", after, batch)
         ids = [key for key in keys if is_session_id(key)]
         values = await self._keys.get(ids) if ids else {}
-        return page_of(_read, values.items(), rest)
+        return await page_of(_read, values.items(), rest)
 
     async def _drop_dangling(self, after: str | None, batch: int) -> str | None:
         lists, rest = await self._keys.named(list_key(""), after, min(batch, _LISTS))

@@ -42,7 +42,7 @@ async def read_page(
     first: dict[str, Document | None] = {}  # of several, where there is no unique index
     for id, one in found:
         first.setdefault(id, one)
-    return page_of(_read, first.items(), last)
+    return await page_of(_read, first.items(), last)
 
 
 async def _one(collection: AnyCollection, collation: Collation | None, id: str) -> Document | None:

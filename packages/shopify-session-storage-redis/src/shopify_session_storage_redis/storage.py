@@ -227,7 +227,7 @@ class RedisSessionStorage(BaseSessionStorage):
         ours = [key for key, head in zip(named, heads, strict=True) if head and not is_list(head)]
         values = await self._way.values(ours) if ours else []
         stored = [(named[key], value) for key, value in zip(ours, values, strict=True)]
-        return page_of(read_scanned, stored, rest)
+        return await page_of(read_scanned, stored, rest)
 
     async def _drop_dangling(self, after: str | None, batch: int) -> str | None:
         named, rest = await self._next_keys(after, batch)

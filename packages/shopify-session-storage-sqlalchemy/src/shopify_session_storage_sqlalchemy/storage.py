@@ -228,7 +228,7 @@ class SQLAlchemySessionStorage(TableSessionStorage):
             query, parameters = statements.next_page, dict[str, Any](batch=batch, after=after)
         rows = await self._connections.read(lambda c: c.execute(query, parameters).all())
         stored = [(str(row[0]), row) for row in rows]
-        return page_of(self._read_row, stored, rows[-1][0] if len(rows) == batch else None)
+        return await page_of(self._read_row, stored, rows[-1][0] if len(rows) == batch else None)
 
     async def _acquire_lease(self, name: str, holder: str, milliseconds: int) -> bool:
         statements = self._statements

@@ -4,14 +4,14 @@ An adapter adds its connection and its :class:`Dialect`.
 """
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from shopify_session_storage.base import DEFAULT_TIMEOUT
 from shopify_session_storage.failures import OnError
 from shopify_session_storage.migrations import RdbmsSessionStorageMigratorOptions
-from shopify_session_storage.pages import SessionPage, page_of
+from shopify_session_storage.pages import SLICE, SessionPage, page_of
 from shopify_session_storage.session import Session
 from shopify_session_storage.sql.layouts import LayoutName
 from shopify_session_storage.sql.statements import SqlStatements
@@ -119,9 +119,14 @@ class SqlSessionStorage(SqlStatements):
 
     async def _scan(self, after: str | None, batch: int) -> SessionPage:
         sql, parameters = self._page_after(after, batch)
-        rows = self._decoded(list(await self._fetch(sql, parameters)))
-        stored = [(str(row[0]), row) for row in rows]
-        return page_of(self._read_row, stored, rows[-1][0] if len(rows) == batch else None)
+        rows = list(await self._fetch(sql, parameters))
+        last = self._decoded(rows[-1:])[0][0] if len(rows) == batch else None
+        return await page_of(self._read_row, self._stored(rows), last)
+
+    def _stored(self, rows: Sequence[Sequence[Any]]) -> Iterator[tuple[str, Sequence[Any]]]:
+        for first in range(0, len(rows), SLICE):
+            for row in self._decoded(rows[first : first + SLICE]):
+                yield str(row[0]), row
 
     def _to_row(self, session: Session) -> tuple[Any, ...]:
         """Return the values of a session for the columns that the table has."""

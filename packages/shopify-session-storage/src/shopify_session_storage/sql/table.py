@@ -3,15 +3,13 @@
 import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final
+from typing import Any
 
 from shopify_session_storage.base import BaseSessionStorage
+from shopify_session_storage.pages import SLICE
 from shopify_session_storage.session import Session
 from shopify_session_storage.sql.layouts.mapping import RowMapping
 from shopify_session_storage.stored import read_stored
-
-# So many rows are read in a millisecond or so, for which all else on the event loop has to wait.
-_SLICE: Final = 200
 
 
 class TableSessionStorage(BaseSessionStorage):
@@ -87,10 +85,10 @@ class TableSessionStorage(BaseSessionStorage):
         """
         rows = list(rows)
         sessions: list[Session] = []
-        for first in range(0, len(rows), _SLICE):
+        for first in range(0, len(rows), SLICE):
             if first:
                 await asyncio.sleep(0)
-            some = self._decoded(rows[first : first + _SLICE])
+            some = self._decoded(rows[first : first + SLICE])
             if is_wanted is not None:
                 some = list(filter(is_wanted, some))
             sessions += [read_stored(self._to_session, row, row[0]) for row in some]
