@@ -72,3 +72,16 @@ class Between:
 def failure(code: str, message: str = "", status: int = 400) -> Answer:
     """Return the answer with which DynamoDB tells a failure."""
     return status, {"__type": f"com.amazonaws.dynamodb.v20120810#{code}", "message": message}
+
+
+def times(count: int, answer, operations=None):
+    """Spoil the first requests, of a kind."""
+    left = [count]
+
+    async def spoil(operation, parameters, forward):
+        if left[0] > 0 and (operations is None or operation in operations):
+            left[0] -= 1
+            return answer
+        return await forward(parameters)
+
+    return spoil

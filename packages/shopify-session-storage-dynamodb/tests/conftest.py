@@ -12,6 +12,7 @@ from .between import Between
 
 # It loads the description of the service once for all tests.
 SESSION = aioboto3.Session()
+SHOP = "alpha.myshopify.com"
 
 
 def client_options(url: str, **options):
@@ -71,3 +72,36 @@ async def between(dynamodb_url):
     """Return what stands between a storage and the server."""
     async with Between(dynamodb_url) as between:
         yield between
+
+
+def key_schema(*names: str) -> list[dict[str, str]]:
+    kinds = ("HASH", "RANGE")[: len(names)]
+    return [
+        {"AttributeName": name, "KeyType": kind} for name, kind in zip(names, kinds, strict=True)
+    ]
+
+
+async def make_table(raw, table, keys=("id",), **indexes):
+    names = {*keys, *(name for index in indexes.values() for name in index)}
+    await raw.create_table(
+        TableName=table,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[
+            {"AttributeName": name, "AttributeType": "S"} for name in sorted(names)
+        ],
+        KeySchema=key_schema(*keys),
+        **({} if not indexes else {
+            "GlobalSecondaryIndexes": [
+                {
+                    "IndexName": name,
+                    "KeySchema": key_schema(*index),
+                    "Projection": {"ProjectionType": "ALL"},
+                }
+                for name, index in indexes.items()
+            ]
+        }),
+    )  # fmt: skip
+
+
+def same(sessions, others) -> bool:
+    return all(one.equals(other) for one, other in zip(sessions, others, strict=True))

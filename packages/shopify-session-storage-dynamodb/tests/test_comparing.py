@@ -1,5 +1,6 @@
 """compare_and_store() and leases on DynamoDB: processes, operations, items, repetitions."""
 
+import asyncio
 import logging
 from dataclasses import replace
 from datetime import timedelta
@@ -8,14 +9,16 @@ from urllib.parse import quote
 import pytest
 from servers.racing import count_in_processes, lease_of_the_dead
 from shopify_session_storage import CorruptSessionError, SessionStorageError
-from shopify_session_storage.testing.sessions import offline_session
+from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage_dynamodb.items import item_of
 
 from .between import failure
+from .conftest import SHOP
 
 SESSION = offline_session("shop.myshopify.com")
 NEWER = replace(SESSION, access_token="newer")
 MINUTE = timedelta(minutes=1)
+MANY = [online_session(SHOP, user) for user in range(30)]
 
 
 @pytest.fixture
@@ -155,3 +158,41 @@ async def test_repeated_comparison_that_finds_what_it_cannot_read_says_so(
         losing_the_first_answer(between, after=spoil_it)
         with pytest.raises(CorruptSessionError):
             await storage.compare_and_store(SESSION, None)
+
+
+@pytest.mark.asyncio
+async def test_compared_deletes_have_each_their_own_answer(make, between, raw, table):
+    async with make(between.url) as storage:
+        await asyncio.gather(*map(storage.store_session, MANY))
+        newer = [replace(one, refresh_token="newer") for one in MANY[::2]]
+        await asyncio.gather(*map(storage.store_session, newer))
+        null = {**item_of(MANY[1]), "accessToken": {"NULL": True}}
+        await raw.put_item(TableName=table, Item=null)
+        between.operations.clear()
+        deleted = await asyncio.gather(*map(storage.compare_and_delete, MANY))
+        assert between.operations == ["DeleteItem"] * 30
+        assert deleted == [number % 2 == 1 and number != 1 for number in range(30)]
+        assert not await storage.compare_and_delete(replace(MANY[1], access_token=""))
+        assert await storage.compare_and_delete(replace(MANY[1], access_token=None))
+        remaining = {one.id for one in await storage.find_sessions_by_shop(SHOP)}
+        assert remaining == {one.id for one in newer}
+        assert await storage.compare_and_delete(MANY[1])  # it is not there
+
+
+@pytest.mark.asyncio
+async def test_compared_delete_whose_answer_is_lost_is_done(make, between):
+    lost = []
+
+    async def spoil(operation, parameters, forward):
+        answer = await forward(parameters)
+        if operation == "DeleteItem" and not lost:
+            lost.append(answer)
+            return None
+        return answer
+
+    async with make(between.url) as storage:
+        await storage.store_session(SESSION)
+        between.spoil = spoil
+        assert await storage.compare_and_delete(SESSION) is True
+        assert lost
+        assert await storage.load_session(SESSION.id) is None

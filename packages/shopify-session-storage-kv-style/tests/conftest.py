@@ -3,6 +3,8 @@
 import json
 import subprocess
 import textwrap
+from dataclasses import dataclass
+from typing import Any
 
 import environment
 import httpx
@@ -11,7 +13,8 @@ import pytest_asyncio
 from servers import kv
 from servers.proxy import Proxy
 from shopify_session_storage import open_session_storage
-from shopify_session_storage_kv_style import CloudflareKVNamespace
+from shopify_session_storage.testing.sessions import unique
+from shopify_session_storage_kv_style import CloudflareKVNamespace, KVNamespace
 
 
 def api_of(url: str) -> str:
@@ -99,3 +102,34 @@ def in_pyodide(program: str, pyodide: str = "pyodide") -> str:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+@pytest.fixture
+def shop():
+    """Return a shop that no other test uses."""
+    return f"{unique('shop')}.example"
+
+
+@dataclass
+class Plain:
+    """A namespace of one's own: not hashable, and without bulk calls."""
+
+    namespace: KVNamespace
+
+    async def get(self, key):
+        return await self.namespace.get(key)
+
+    async def put(self, key, value):
+        await self.namespace.put(key, value)
+
+    async def delete(self, key):
+        await self.namespace.delete(key)
+
+
+def refusal(status: int, code: int, message: str = "no", **headers: str) -> dict[str, Any]:
+    body = json.dumps({"success": False, "errors": [{"code": code, "message": message}]})
+    return {"status": status, "body": body, "headers": headers}
+
+
+def ids(sessions):
+    return {session.id for session in sessions}

@@ -11,6 +11,7 @@ _MESSAGE = 2013
 
 # What the driver sends to watch the server, on connections of its own.
 _WATCHING = ("hello", "ismaster", "isMaster")
+WRITES = ("insert", "update", "delete")
 
 
 class Between:
@@ -117,3 +118,20 @@ def unconfirmed(code: int) -> dict[str, Any]:
 def failure(code: int, text: str = "refused", **more: Any) -> dict[str, Any]:
     """Return the answer to a command that has failed."""
     return {"ok": 0, "code": code, "errmsg": text, **more}
+
+
+def times(count: int, answer: dict, commands=WRITES):
+    """Refuse the first commands of a kind."""
+    left = [count]
+
+    def refuse(command):
+        if next(iter(command)) in commands and left[0] > 0:
+            left[0] -= 1
+            return answer
+        return None
+
+    return refuse
+
+
+def always(answer: dict, commands=WRITES):
+    return times(10**9, answer, commands)

@@ -1,18 +1,25 @@
 """Collections of their own for tests, and what looks at the documents."""
 
-from datetime import UTC
+import asyncio
+from datetime import UTC, timedelta
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
 from bson.codec_options import CodecOptions
+from motor.motor_asyncio import AsyncIOMotorClient
+from pymongo import AsyncMongoClient
 from servers.mongodb import connect, ferretdb, is_mongodb
 from servers.proxy import Proxy
 from shopify_session_storage_mongodb import MongoDBSessionStorage
 
+from .between import Between
+
 # Runs a test twice: on the usual server, and on FerretDB where the usual one is a stand-in, too.
 on_each_server = pytest.mark.parametrize("mongodb_url", ["usual", "ferretdb"], indirect=True)
+SHOP = "alpha.myshopify.com"
+GOOD = {"id": "it", "shop": SHOP, "state": "", "isOnline": False, "accessToken": "shpat_secret"}
 
 
 @pytest.fixture(scope="session")
@@ -84,3 +91,51 @@ def through(proxy: Proxy, url: str) -> str:
 def with_options(url: str, options: str) -> str:
     """Return *url* with further options of the driver."""
     return f"{url}{'&' if '?' in url else '?'}{options}"
+
+
+@pytest.fixture(params=["motor", "pymongo"])
+def client_class(request):
+    """Return the class of a client that a user may pass."""
+    return {"motor": AsyncIOMotorClient, "pymongo": AsyncMongoClient}[request.param]
+
+
+@pytest_asyncio.fixture
+async def between(mongodb_url, eager_driver):
+    """Return what stands between a storage and the server."""
+    parts = urlsplit(mongodb_url)
+    async with Between(parts.hostname, parts.port) as between:
+        yield between
+
+
+@pytest.fixture
+def make(mongodb_url, collection, raw, between):
+    """Return what makes a storage that raises failures, with a collection of its own."""
+
+    def make(seconds: float = 10, **options) -> MongoDBSessionStorage:
+        return MongoDBSessionStorage(
+            through(between, mongodb_url),
+            **{
+                "session_collection_name": collection,
+                "on_error": "raise",
+                "timeout": timedelta(seconds=seconds),
+                **options,
+            },
+        )
+
+    return make
+
+
+async def close(client: AsyncIOMotorClient | AsyncMongoClient) -> None:
+    closing = await asyncio.to_thread(client.close)  # Motor's waits for the server itself
+    if closing is not None:
+        await closing
+
+
+def assert_shows_no(error: BaseException | None, secret: str) -> None:
+    """Check all that an error and what led to it could show."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        assert secret not in f"{error} {error!r} {error.args} {vars(error)}"
+        assert secret not in str(getattr(error, "details", ""))
+        error = error.__cause__ or error.__context__

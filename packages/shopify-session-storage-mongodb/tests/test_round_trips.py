@@ -1,0 +1,60 @@
+"""Round trips: one for each call, few for many at once, also in big shops."""
+
+import asyncio
+
+import pytest
+from shopify_session_storage.testing.sessions import online_session
+from shopify_session_storage_mongodb import MongoDBSessionStorage
+
+from .conftest import SHOP, through, with_options
+
+
+@pytest.mark.asyncio
+async def test_every_operation_is_one_round_trip(mongodb_url, collection, raw, proxy):
+    # The driver's own connections, which watch the server, would be counted, too.
+    url = with_options(
+        through(proxy, mongodb_url),
+        "directConnection=true&heartbeatFrequencyMS=600000&serverMonitoringMode=poll",
+    )
+    async with MongoDBSessionStorage(
+        url, session_collection_name=collection, on_error="raise"
+    ) as storage:
+        many = [online_session(SHOP, user) for user in range(50)]
+        for session in many:
+            await storage.store_session(session)
+        for call in (
+            lambda: storage.store_session(many[0]),
+            lambda: storage.load_session(many[0].id),
+            lambda: storage.load_session("missing"),
+            lambda: storage.find_sessions_by_shop(SHOP),
+            lambda: storage.delete_session(many[0].id),
+            lambda: storage.delete_sessions(session.id for session in many),
+        ):
+            proxy.reset()
+            await call()
+            assert proxy.round_trips == 1
+            assert proxy.connections == 0
+        await asyncio.gather(*map(storage.store_session, many))
+        proxy.reset()
+        await asyncio.gather(*map(storage.store_session, many))
+        assert proxy.round_trips <= 4
+        proxy.reset()
+        loaded = await asyncio.gather(*(storage.load_session(session.id) for session in many))
+        assert proxy.round_trips <= 4
+        assert all(one.equals(other) for one, other in zip(many, loaded, strict=True))
+
+
+@pytest.mark.asyncio
+async def test_big_shops_and_many_ids(storage, raw):
+    await storage.store_session(online_session(SHOP, 0))
+    document = raw.find_one({"id": f"{SHOP}_0"})
+    raw.insert_many(
+        [{**document, "_id": user, "id": f"{SHOP}_{user}"} for user in range(1, 10_000)]
+    )
+    found = await storage.find_sessions_by_shop(SHOP)
+    assert len({one.id for one in found}) == 10_000
+    ids = [f"{SHOP}_{user}" for user in range(10_000)]
+    loaded = await asyncio.gather(*map(storage.load_session, ids[:1000]))
+    assert [one.id for one in loaded] == ids[:1000]
+    assert await storage.delete_sessions(ids) is True
+    assert raw.count_documents({}) == 0
