@@ -16,7 +16,7 @@ from shopify_session_storage.testing.sessions import offline_session
 from shopify_session_storage_mysql import MySQLSessionStorage
 
 from .conftest import SHOP, compares, run_sql
-from .test_migration import CREATE_TODAYS, OLD, check_loads, check_upgraded, restore
+from .upgrading import CREATE_TODAYS, OLD, check_loads, check_upgraded, restore
 
 
 class TestAnotherEngine(SessionStorageBattery):

@@ -14,7 +14,7 @@ from shopify_session_storage.testing.sessions import offline_session, online_ses
 from shopify_session_storage_mysql import MySQLSessionStorage
 
 from .conftest import SHOP, compares, query, run_sql
-from .test_migration import CREATE_TODAYS, OLD, check_loads, check_upgraded, restore
+from .upgrading import CREATE_TODAYS, OLD, check_loads, check_upgraded, restore
 
 TABLE = "shopify_sessions"
 

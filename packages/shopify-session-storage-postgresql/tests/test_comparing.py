@@ -3,9 +3,7 @@
 from servers.comparing import SqlComparing
 from shopify_session_storage_postgresql import PostgreSQLSessionStorage
 
-from .conftest import through
-from .test_migration import query, run_sql
-from .test_postgresql import limited_user
+from .conftest import limited_user, query, run_sql, through
 
 
 class TestComparing(SqlComparing):

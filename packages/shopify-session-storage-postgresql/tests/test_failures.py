@@ -1,49 +1,24 @@
-"""What real servers do: each failure has its meaning, and every wait an end."""
+"""What real servers do: each failure has its meaning, and fails its own callers alone."""
 
 import asyncio
 import logging
-import time
-from contextlib import asynccontextmanager
-from datetime import timedelta
 
 import asyncpg
 import pytest
-from servers.postgresql import with_database
-from shopify_session_storage import (
-    SessionStorageError,
-    SessionStorageUnavailableError,
-    Verdict,
-)
+from shopify_session_storage import CorruptSessionError, SessionStorageError, Verdict
 from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage_postgresql import PostgreSQLSessionStorage
 from shopify_session_storage_postgresql.errors import FAILURES
 
+from .conftest import ALTER, opened, query, run_sql
 from .meddling import Meddler
-from .test_migration import query, run_sql
 
 SHOP = "alpha.myshopify.com"
-ALTER = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I {}', current_database()); END $$"
 
 
 def tell(code: str, message: str = "as the server says", **fields: str) -> asyncpg.PostgresError:
     """Return what asyncpg raises when the server says so."""
     return asyncpg.PostgresError.new({"C": code, "M": message, **fields})
-
-
-@asynccontextmanager
-async def opened(url: str, pool: str, **options: object):
-    """Give a storage on a pool of its own, or on one of the user's."""
-    if pool == "own":
-        storage = PostgreSQLSessionStorage(url, on_error="raise", **options)
-        async with storage:
-            yield storage
-    else:
-        async with asyncpg.create_pool(url, min_size=3, max_size=3) as users:
-            storage = PostgreSQLSessionStorage(users, on_error="raise", **options)
-            await storage.ready()
-            yield storage
-            for _ in range(3):  # is of use as before
-                assert await users.fetchval("SELECT 1") == 1
 
 
 @pytest.mark.parametrize(
@@ -178,151 +153,39 @@ async def test_write_in_a_transaction_that_somebody_left_open_is_not_trusted(dat
                 assert newer.equals(await storage.load_session(newer.id))
 
 
-# --- waiting has an end ---------------------------------------------------------------------------
-
-
 @pytest.mark.asyncio
-@pytest.mark.parametrize("pool", ["own", "user's"])
-async def test_frozen_connection_heeds_the_callers_time_limit_and_ours(database_url, pool):
-    second = timedelta(seconds=1)
-    async with (
-        Meddler(database_url) as meddler,
-        opened(meddler.url, pool, timeout=second) as storage,
-    ):
-        session = offline_session(SHOP)
-
-        async def ends(call: object, error: type[BaseException], limit: float) -> None:
-            await storage.store_session(session)
-            meddler.freeze()
-            began = time.monotonic()
-            with pytest.raises(error):
-                async with asyncio.timeout(limit):
-                    await call()
-            assert time.monotonic() - began < 3
-
-        for call in (
-            lambda: storage.load_session(session.id),
-            lambda: storage.find_sessions_by_shop(SHOP),
-            lambda: storage.store_session(session),
-            lambda: storage.delete_session("other"),
-            lambda: storage.compare_and_store(session, session),
-            lambda: storage.compare_and_delete(offline_session("other.myshopify.com")),
-            lambda: storage.acquire_lease("name", "holder", second),
-        ):
-            await ends(call, SessionStorageUnavailableError, 30)
-            assert await storage.store_session(session) is True
-        await ends(lambda: storage.load_session(session.id), TimeoutError, 0.3)
-        assert session.equals(await storage.load_session(session.id))
-        if pool == "own":
-            meddler.freeze()
-            began = time.monotonic()
-            await storage.disconnect()
-            assert time.monotonic() - began < 8
-
-
-@pytest.mark.asyncio
-async def test_locked_rows_hold_up_nobody_else(database_url):
-    names = [f"{name}.myshopify.com" for name in "abcdef"]
-    async with PostgreSQLSessionStorage(
-        database_url, on_error="raise", timeout=timedelta(seconds=4)
-    ) as storage:
-        await asyncio.gather(*(storage.store_session(offline_session(name)) for name in names))
-        somebody = await asyncpg.connect(database_url)
-        await somebody.execute("BEGIN")
-        await somebody.fetch(
-            "SELECT 1 FROM shopify_sessions WHERE shop = ANY($1) FOR UPDATE", names[:2]
+async def test_bad_session_in_a_group_fails_only_its_own_caller(database_url, caplog):
+    async with PostgreSQLSessionStorage(database_url, on_error="raise") as storage:
+        await storage._fetch(
+            "ALTER TABLE shopify_sessions ADD CHECK (\"accessToken\" <> 'shpat_refused')", ()
         )
-        began = time.monotonic()
-        locked = [
-            asyncio.ensure_future(storage.store_session(offline_session(name)))
-            for name in names[:2]
-        ]
-        await asyncio.sleep(0.1)
-        for name in names[2:]:
-            async with asyncio.timeout(3):
-                assert await storage.store_session(offline_session(name)) is True
-        results = await asyncio.gather(*locked, return_exceptions=True)
-        assert time.monotonic() - began < 8
-        assert all(isinstance(result, SessionStorageUnavailableError) for result in results)
-
-        waiting = [
-            asyncio.ensure_future(storage.store_session(offline_session(name)))
-            for name in names[:2]
-        ]
-        await asyncio.sleep(0.2)
-        await somebody.execute("ROLLBACK")
-        await somebody.close()
-        assert await asyncio.gather(*waiting) == [True, True]
+        many = [online_session(SHOP, user) for user in range(20)]
+        many[7].access_token = "shpat_refused"
+        many[7].refresh_token = "shprt_refused"
+        results = await asyncio.gather(*map(storage.store_session, many), return_exceptions=True)
+        assert [result for result in results if result is not True] == [results[7]]
+        error = results[7]
+        assert type(error) is SessionStorageError
+        assert isinstance(error.__cause__, asyncpg.CheckViolationError)
+        shown = f"{error} {error.__cause__} {error.__cause__!r} {error.__cause__.as_dict()}"
+        assert "shpat" not in shown + repr(vars(error.__cause__))
+        assert len(await storage.find_sessions_by_shop(SHOP)) == 19
+    with caplog.at_level(logging.DEBUG, "shopify_session_storage"):
+        async with PostgreSQLSessionStorage(database_url) as storage:
+            assert await storage.store_session(many[7]) is False
+    assert "CheckViolationError (23514)" in caplog.text
+    assert "refused" not in caplog.text
 
 
 @pytest.mark.asyncio
-async def test_server_gives_up_before_we_do_and_lower_limits_of_others_stay(database_url):
-    show = "SELECT current_setting('lock_timeout'), current_setting('statement_timeout')"
-    for timeout, limits in ((10, ("1s", "9s")), (1, ("333ms", "900ms"))):
-        async with PostgreSQLSessionStorage(
-            database_url, timeout=timedelta(seconds=timeout)
-        ) as storage:
-            assert tuple((await storage._fetch(show, ()))[0]) == limits
-    await run_sql(database_url, ALTER.format("SET statement_timeout = ''2s''"))
-    async with PostgreSQLSessionStorage(database_url) as storage:
-        assert tuple((await storage._fetch(show, ()))[0]) == ("1s", "2s")
-
-
-@pytest.mark.asyncio
-async def test_outage_is_said_by_our_logger_alone(database_url, caplog):
-    async with (
-        Meddler(database_url) as meddler,
-        PostgreSQLSessionStorage(meddler.url, on_error="raise") as storage,
-    ):
-        sessions = [online_session(SHOP, user) for user in range(30)]
-        await asyncio.gather(*map(storage.store_session, sessions))
-        with caplog.at_level(logging.WARNING):
-            meddler.go_away()
-            failures = 0
-            for _ in range(15):
-                try:
-                    await storage.load_session(sessions[0].id)
-                except SessionStorageError:
-                    failures += 1
-                await asyncio.sleep(0.1)
-            await meddler.come_back()
-            assert sessions[0].equals(await storage.load_session(sessions[0].id))
-            await asyncio.sleep(1.2)  # when asyncpg would have tried again by itself
-        assert failures == 15
-        assert [record.getMessage() for record in caplog.records if record.exc_info] == []
-        assert "Traceback" not in caplog.text
-
-
-# --- encodings ------------------------------------------------------------------------------------
-
-
-@pytest.mark.asyncio
-@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
-async def test_database_of_another_encoding_is_said_at_the_start(postgresql_url, encoding, caplog):
-    name = f"test_{encoding.lower()}"
-    await run_sql(postgresql_url, f"DROP DATABASE IF EXISTS {name}")
-    await run_sql(
-        postgresql_url,
-        f"CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' "
-        "TEMPLATE template0",
-    )
-    try:
-        url = with_database(postgresql_url, name)
-        with caplog.at_level(logging.WARNING, "shopify_session_storage"):
-            async with PostgreSQLSessionStorage(url, on_error="raise") as storage:
-                assert caplog.text.count(encoding) == 1
-                good, bad = offline_session(SHOP), online_session(SHOP, 1)
-                bad.online_access_info.associated_user.first_name = "Łukasz"
-                results = await asyncio.gather(
-                    *map(storage.store_session, [good, bad]), return_exceptions=True
-                )
-                assert good.equals(await storage.load_session(good.id))
-                if encoding == "LATIN1":
-                    assert results[0] is True
-                    assert type(results[1]) is SessionStorageError
-                    assert "22P05" in str(results[1])
-                    assert "encoding" in str(results[1])
-                else:
-                    assert bad.equals(await storage.load_session(bad.id))
-    finally:
-        await run_sql(postgresql_url, f"DROP DATABASE {name} WITH (FORCE)")
+async def test_unreadable_row_fails_only_its_own_callers(database_url):
+    async with PostgreSQLSessionStorage(database_url, on_error="raise") as storage:
+        good, bad = offline_session(SHOP), offline_session("bad.myshopify.com")
+        await asyncio.gather(storage.store_session(good), storage.store_session(bad))
+        await storage._fetch("UPDATE shopify_sessions SET expires = 1e17 WHERE id = $1", (bad.id,))
+        results = await asyncio.gather(
+            *(storage.load_session(one.id) for one in [good, bad, good, bad, good]),
+            return_exceptions=True,
+        )
+        assert all(good.equals(result) for result in results[::2])
+        assert all(isinstance(result, CorruptSessionError) for result in results[1::2])

@@ -17,7 +17,7 @@ from shopify_session_storage.testing.differences import EMPTY_TOKEN_IS_NONE, unk
 from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage_postgresql import PostgreSQLSessionStorage
 
-from .test_migration import query, run_sql
+from .conftest import query, run_sql
 
 LEASES = 'CREATE TABLE "{}" (name TEXT PRIMARY KEY, holder TEXT NOT NULL, expires BIGINT NOT NULL)'
 

@@ -12,7 +12,10 @@ import pytest
 from servers.naming import take_any_name
 from shopify_session_storage_postgresql import PostgreSQLSessionStorage
 
+from .conftest import query, run_sql
+
 DATA = Path(__file__).parent / "data"
+
 OLD = {
     "postgresql_v1_0": "shopify_sessions",
     "postgresql_v1_0_mixed_case_table": "MyAppSessions",
@@ -24,20 +27,6 @@ JAVASCRIPT_NAMES = {
     "migrateToRefreshTokens",
     "addUserInfoColumns",
 }
-
-
-async def run_sql(url: str, sql: str) -> None:
-    connection = await asyncpg.connect(url)
-    await connection.execute(sql)
-    await connection.close()
-
-
-async def query(url: str, sql: str) -> list[tuple]:
-    connection = await asyncpg.connect(url)
-    try:
-        return [tuple(row) for row in await connection.fetch(sql)]
-    finally:
-        await connection.close()
 
 
 async def restore(url: str, name: str) -> dict:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 from shopify_session_storage import (
+    RdbmsSessionStorageMigratorOptions,
+    SessionStorageError,
     SessionStorageUnavailableError,
     open_session_storage,
 )
@@ -116,3 +118,35 @@ async def test_path_may_have_a_question_mark_but_is_no_url(tmp_path, monkeypatch
     for url in ("sqlite:///app.db", "sqlite://", "file:app.db", "file:./dev.db?connection_limit=1"):
         with pytest.raises(ValueError, match="open_session_storage"):
             SQLiteSessionStorage(url)
+
+
+@pytest.mark.parametrize("name", ['quo"te', "quo'te", "`", "", "nul\0", "line\n", "x" * 256])
+def test_unusable_table_names_are_refused(name):
+    with pytest.raises(ValueError, match="session_table_name"):
+        SQLiteSessionStorage(":memory:", session_table_name=name)
+    with pytest.raises(ValueError, match="migration_db_identifier"):
+        SQLiteSessionStorage(
+            ":memory:",
+            migrator_options=RdbmsSessionStorageMigratorOptions(migration_db_identifier=name),
+        )
+
+
+@pytest.mark.asyncio
+async def test_table_name_that_sqlite_refuses_is_an_error_with_its_cause(tmp_path):
+    storage = SQLiteSessionStorage(tmp_path / "s.db", session_table_name="sqlite_sessions")
+    with pytest.raises(SessionStorageError, match="reserved for internal use"):
+        await storage.ready()
+
+
+@pytest.mark.parametrize(
+    ("database", "error"),
+    [("", ValueError), ("nul\0", ValueError), (None, TypeError), (1, TypeError), (b"x", TypeError)],
+)
+def test_unusable_paths_are_refused(database, error):
+    with pytest.raises(error):
+        SQLiteSessionStorage(database)
+
+
+def test_sessions_and_migrations_cannot_share_a_table():
+    with pytest.raises(ValueError, match="one table"):
+        SQLiteSessionStorage(":memory:", session_table_name="shopify_sessions_migrations")

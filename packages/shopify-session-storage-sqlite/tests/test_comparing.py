@@ -12,15 +12,10 @@ from shopify_session_storage import RdbmsSessionStorageMigratorOptions
 from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage_sqlite import SQLiteSessionStorage
 
-from .test_migration import query
+from .conftest import query
 
 SESSION = offline_session("shop.myshopify.com")
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "sessions.db"
 
 
 def test_two_processes_count_together(path):

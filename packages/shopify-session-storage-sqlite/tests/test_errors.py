@@ -2,7 +2,9 @@
 
 import asyncio
 import sqlite3
+import tempfile
 from datetime import timedelta
+from pathlib import Path
 
 import aiosqlite
 import pytest
@@ -15,13 +17,10 @@ from shopify_session_storage import (
 from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage_sqlite import SQLiteSessionStorage
 
+from .processes import finish, script
+
 SHOP = "alpha.myshopify.com"
 SESSION = offline_session(SHOP)
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "sessions.db"
 
 
 def error_of(code):
@@ -145,3 +144,62 @@ async def test_authorizer_of_the_users_own_is_told_what_to_run(path):
         with pytest.raises(MigrationError, match='CREATE TABLE "shopify_sessions"'):
             await SQLiteSessionStorage(connection, timeout=timedelta(seconds=2)).ready()
         assert not connection.in_transaction
+
+
+@pytest.mark.asyncio
+async def test_path_that_cannot_be_opened_is_named(tmp_path):
+    for path in (tmp_path / "missing" / "s.db", tmp_path):
+        storage = SQLiteSessionStorage(path, on_error="raise")
+        with pytest.raises(SessionStorageUnavailableError, match="unable to open") as caught:
+            await storage.ready()
+        assert str(path) in str(caught.value)
+        assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+        with pytest.raises(SessionStorageUnavailableError):
+            await storage.load_session("id")
+
+
+@pytest.mark.asyncio
+async def test_file_that_is_not_sqlite_is_named_and_untouched(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database\n" * 1000)
+    before = path.read_bytes()
+    with pytest.raises(SessionStorageUnavailableError, match="not a database") as caught:
+        await SQLiteSessionStorage(path).ready()
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def test_read_only_file_is_named_at_start():
+    # Not in tmp_path, which only its owner may enter: the test leaves root, to whom nothing is
+    # read-only.
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "s.db"
+        asyncio.run(_store(path))
+        before = path.read_bytes()
+        path.chmod(0o444)
+        Path(directory).chmod(0o555)
+        output = finish(
+            script(
+                """
+                import asyncio, os, sys
+                from shopify_session_storage import SessionStorageError
+                from shopify_session_storage_sqlite import SQLiteSessionStorage
+
+                if os.geteuid() == 0:
+                    os.setuid(65534)
+                try:
+                    asyncio.run(SQLiteSessionStorage(sys.argv[1]).ready())
+                except SessionStorageError as error:
+                    print(error)
+                """,
+                path,
+            )
+        )
+        assert "readonly database" in output
+        assert str(path) in output
+        assert path.read_bytes() == before
+
+
+async def _store(path: Path) -> None:
+    async with SQLiteSessionStorage(path, on_error="raise") as storage:
+        await storage.store_session(offline_session(SHOP))

@@ -16,7 +16,7 @@ from shopify_session_storage.testing.differences import EMPTY_TOKEN_IS_NONE, unk
 from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage_sqlite import SQLiteSessionStorage
 
-from .test_migration import query
+from .conftest import query
 
 
 def run(path, *statements):

@@ -10,8 +10,12 @@ from pathlib import Path
 
 import golden
 import pytest
+from shopify_session_storage.testing.sessions import online_session
 from shopify_session_storage_sqlite import SQLiteSessionStorage
 
+from .conftest import query
+
+SHOP = "alpha.myshopify.com"
 DATA = Path(__file__).parent / "data"
 OLD = ["sqlite_v1_0", "sqlite_v5", "sqlite_v5_huge_user_id"]
 NOTHING = {"loadSession": {}, "findSessionsByShop": {}}
@@ -20,14 +24,6 @@ JAVASCRIPT_NAMES = {
     "addRefreshTokenFields",
     "addUserInfoColumns",
 }
-
-
-def query(path: Path, sql: str) -> list[tuple]:
-    connection = sqlite3.connect(path)
-    try:
-        return connection.execute(sql).fetchall()
-    finally:
-        connection.close()
 
 
 async def check_loads(path: Path, expected: dict) -> None:
@@ -217,3 +213,24 @@ def test_process_killed_at_any_statement_leaves_what_the_next_start_completes(tm
             break
     assert survived
     assert statement > 10
+
+
+@pytest.mark.asyncio
+async def test_rows_with_javascript_spellings_are_read(tmp_path):
+    path = tmp_path / "s.db"
+    session = online_session(SHOP, 98765432101)
+    async with SQLiteSessionStorage(path, on_error="raise") as storage:
+        await storage.store_session(session)
+        with sqlite3.connect(path) as other:
+            other.execute(
+                "UPDATE shopify_sessions SET isOnline = 'TRUE', userId = 98765432101.0, "
+                "expires = expires + 0.5, emailVerified = 7"
+            )
+        other.close()
+        loaded = await storage.load_session(session.id)
+        assert loaded is not None
+        assert loaded.online_access_info is not None
+        user = loaded.online_access_info.associated_user
+        assert (loaded.is_online, user.id, user.email_verified) == (True, 98765432101, True)
+        assert loaded.expires is not None
+        assert loaded.expires.microsecond == 500_000

@@ -7,16 +7,11 @@ from shopify_session_storage import MigrationError
 from shopify_session_storage.testing.sessions import offline_session
 from shopify_session_storage_sqlite import SQLiteSessionStorage
 
-from .test_migration import query
+from .conftest import query
 
 SHOP = "alpha.myshopify.com"
 REST = "state text, isOnline integer, scope text, expires bigint, accessToken text"
 TABLE = "CREATE TABLE shopify_sessions"
-
-
-@pytest.fixture
-def path(tmp_path):
-    return tmp_path / "sessions.db"
 
 
 def change(path, *statements):

@@ -7,14 +7,11 @@ The tables in the guide and in ``access_tokens/answers.py`` are what these tests
 import asyncio
 import os
 import re
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 from shopify_app import ShopifyApp
-from shopify_session_storage import Session
 from shopify_session_storage.access_tokens import (
     AccessTokenError,
     MalformedTokenResponse,
@@ -27,29 +24,10 @@ from shopify_session_storage.access_tokens import (
 from shopify_session_storage.access_tokens.calls import Endpoint, RefreshTokenRejected
 from shopify_session_storage.testing import FakeShopify, Fault
 
+from .faults import changed, error
+
 DOMAIN = "alpha.myshopify.com"
 _TABLE = re.compile(r"\| answer to a refresh .*(?:\n\|.*)*")
-
-
-@pytest.fixture
-def fake():
-    with FakeShopify() as fake:
-        yield fake
-
-
-@pytest_asyncio.fixture
-async def endpoint(fake):
-    async with fake.client() as client:
-        yield Endpoint(ShopifyApp(fake.client_id, fake.client_secret), client, timedelta(seconds=2))
-
-
-def error(status, name, text=""):
-    return Fault(status=status, body={"error": name, "error_description": text})
-
-
-def changed(**fields):
-    return Fault(change=fields)
-
 
 LONG, LONGER = 32 * 86400, 3 * 365 * 86400  # too long for an access, for a refresh token
 CANNOT_BE = [
@@ -242,77 +220,3 @@ async def test_an_exchange_and_a_migration_have_the_same_verdicts(endpoint, fake
             assert type(caught.value) is kind
             assert caught.value.status == (fault.status or (200 if fault.change else None))
             fake._faults.clear()
-
-
-# --- client credentials -----------------------------------------------------------------------
-
-
-@pytest.mark.asyncio
-async def test_what_expires_without_a_refresh_token_is_no_client_credentials(endpoint, fake):
-    """As old Node adapters left it: the refresh token had no column."""
-    saved = session_from_access_token(fake.install("alpha"))
-    left = replace(saved, refresh_token=None, refresh_token_expires=None)
-    assert not answers.is_client_credentials(left)
-    result = await endpoint.app.exchange_using_client_credentials_async(
-        "alpha", http_client=endpoint.http_client
-    )
-    session = session_from_access_token(result.access_token)
-    assert answers.is_client_credentials(session)
-    for stored in (session, Session.from_property_array(session.to_property_array())):
-        renewed = await endpoint.renew(stored)
-        assert answers.is_client_credentials(renewed)
-        assert fake.takes_access_token("alpha", renewed.access_token)
-
-
-@pytest.mark.asyncio
-async def test_client_credentials_that_are_refused_for_good(endpoint, fake):
-    result = await endpoint.app.exchange_using_client_credentials_async(
-        "alpha", http_client=endpoint.http_client
-    )
-    session = session_from_access_token(result.access_token)
-    for fault in (error(400, "shop_not_permitted"), error(400, "app_not_installed")):
-        fake.fail("alpha", fault)
-        with pytest.raises(RefreshTokenRejected):
-            await endpoint.renew(session)
-    fake.fail("alpha", error(400, "invalid_client"))
-    with pytest.raises(TokenRefreshUnavailable):
-        await endpoint.renew(session)
-
-
-# --- how early ---------------------------------------------------------------------------------
-
-BEFORE = timedelta(minutes=5)
-
-
-def left(session, seconds):
-    return replace(session, expires=datetime.now(UTC) + timedelta(seconds=seconds))
-
-
-@pytest.mark.asyncio
-async def test_a_token_that_lives_short_is_not_always_due(endpoint, fake):
-    lifetimes = endpoint.lifetimes
-    session = session_from_access_token(fake.install("alpha"))
-    assert not lifetimes.due(session, BEFORE)
-    assert lifetimes.due(left(session, 299), BEFORE)
-    fake.access_token_lifetime = timedelta(minutes=2)
-    short = await endpoint.renew(session)
-    assert not lifetimes.due(short, BEFORE)
-    for seconds, due in ((119, False), (62, False), (58, True), (1, True), (-1, True)):
-        assert lifetimes.due(left(short, seconds), BEFORE) is due
-    assert not lifetimes.due(left(short, 62), timedelta(0))
-    assert lifetimes.due(left(replace(short, id="offline_b.myshopify.com"), 119), BEFORE)
-    fake.access_token_lifetime = timedelta(hours=1)
-    long = await endpoint.renew(short)
-    assert lifetimes.due(left(long, 119), BEFORE)
-    assert not lifetimes.due(replace(long, expires=None), BEFORE)
-
-
-def test_a_strict_endpoint_takes_a_refresh_token_once():
-    fake = FakeShopify(retry="strict")
-    first = fake.install("alpha")
-    own = {"client_id": fake.client_id, "client_secret": fake.client_secret}
-    body = own | {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
-    second = fake.answer(DOMAIN, body)["json"]
-    assert fake.answer(DOMAIN, body)["status"] == 401
-    assert not fake.takes_refresh_token("alpha", first["refresh_token"])
-    assert fake.takes_refresh_token("alpha", second["refresh_token"])

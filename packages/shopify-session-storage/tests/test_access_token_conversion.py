@@ -1,6 +1,5 @@
-"""What apps pass in: code grants, scopes, names, and wrong things, which are told at once."""
+"""What apps pass in: code grants, names, moments, and wrong things, which are told at once."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -8,18 +7,11 @@ from shopify_app import TokenExchangeAccessToken, TokenExchangeResult
 from shopify_session_storage import Session
 from shopify_session_storage.access_tokens import (
     MalformedTokenResponse,
-    ReauthorizationRequired,
     access_token_from_session,
     session_from_access_token,
 )
 from shopify_session_storage.access_tokens.answers import fresh_session
-from shopify_session_storage.access_tokens.arguments import (
-    check_mode,
-    check_scopes,
-    lacks_scopes,
-    session_id,
-    shop_domain,
-)
+from shopify_session_storage.access_tokens.arguments import check_mode, session_id, shop_domain
 from shopify_session_storage.testing import FakeShopify
 
 # What Shopify's documentation shows as the answers to an authorization code grant.
@@ -142,27 +134,6 @@ def test_modes_and_users():
     assert session_id("a.myshopify.com", "online", "7") == session_id(
         "a.myshopify.com", "online", 7
     )
-
-
-# --- scopes -----------------------------------------------------------------------------------
-
-
-def test_scopes_that_a_token_lacks():
-    session = session_from_access_token(FakeShopify(scope="write_orders,read_x").install("alpha"))
-    for enough in (None, "", [], "read_orders", ["write_orders", "read_x"], "read_x, write_orders"):
-        assert lacks_scopes(session, enough) == ()
-        check_scopes(session, enough)
-    assert lacks_scopes(session, "write_x,read_orders,read_y") == ("write_x", "read_y")
-    with pytest.raises(ReauthorizationRequired, match="write_x") as caught:
-        check_scopes(session, ["write_x"])
-    assert caught.value.shop == "alpha.myshopify.com"
-    assert lacks_scopes(replace(session, scope=None), "read_x") == ("read_x",)
-    for wrong in (7, [7], b"read_x"):
-        with pytest.raises(TypeError):
-            lacks_scopes(session, wrong)
-
-
-# --- what Shopify sends -----------------------------------------------------------------------
 
 
 def test_the_moment_of_an_uninstall_is_read_as_the_readme_says():

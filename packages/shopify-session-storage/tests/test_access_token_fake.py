@@ -1,8 +1,10 @@
-"""The stand-in for Shopify answers queries, too."""
+"""The stand-in for Shopify: queries want a good token, and refresh tokens are taken once."""
 
 import pytest
 from shopify_app import ShopifyApp
 from shopify_session_storage.testing import FakeShopify
+
+DOMAIN = "alpha.myshopify.com"
 
 
 @pytest.mark.asyncio
@@ -27,3 +29,14 @@ async def test_a_query_wants_a_good_access_token():
         fake.install("alpha")
         assert (await ask(token)).log.code == "unauthorized"
         assert not fake.requests  # those for tokens
+
+
+def test_a_strict_endpoint_takes_a_refresh_token_once():
+    fake = FakeShopify(retry="strict")
+    first = fake.install("alpha")
+    own = {"client_id": fake.client_id, "client_secret": fake.client_secret}
+    body = own | {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
+    second = fake.answer(DOMAIN, body)["json"]
+    assert fake.answer(DOMAIN, body)["status"] == 401
+    assert not fake.takes_refresh_token("alpha", first["refresh_token"])
+    assert fake.takes_refresh_token("alpha", second["refresh_token"])

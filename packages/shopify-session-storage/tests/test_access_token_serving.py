@@ -1,4 +1,4 @@
-"""What callers of the store see of verdicts, scopes, grants and lifetimes."""
+"""What callers of the store see of verdicts and lifetimes, and of wrong arguments."""
 
 import asyncio
 import time
@@ -6,48 +6,18 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import pytest_asyncio
-from shopify_app import ShopifyApp
-from shopify_session_storage import open_session_storage
 from shopify_session_storage.access_tokens import (
-    AccessTokenError,
     AccessTokenStore,
-    MalformedTokenResponse,
     ReauthorizationRequired,
-    Report,
-    RequestNotVerified,
     ShopUnavailable,
     TokenRefreshUnavailable,
-    session_from_access_token,
 )
-from shopify_session_storage.testing import FakeShopify, Fault
+from shopify_session_storage.testing import Fault
 
 from .scripted import ScriptedStorage
 
 ID = "offline_alpha.myshopify.com"
 DOMAIN = "alpha.myshopify.com"
-
-
-@pytest.fixture
-def fake():
-    with FakeShopify() as fake:
-        yield fake
-
-
-@pytest_asyncio.fixture
-async def storage():
-    async with ScriptedStorage(max_groups=8) as storage:
-        yield storage
-
-
-@pytest_asyncio.fixture
-async def tokens(storage, fake):
-    app = ShopifyApp(fake.client_id, fake.client_secret)
-    async with (
-        fake.client() as client,
-        AccessTokenStore(storage, app, http_client=client) as tokens,
-    ):
-        yield tokens
 
 
 async def expired(tokens, storage, fake, shop="alpha", **change):
@@ -166,66 +136,6 @@ async def test_a_token_that_lives_short_is_not_refreshed_by_each_call(tokens, st
     assert fake.requests["beta.myshopify.com"] == 1
 
 
-# --- the first five minutes -------------------------------------------------------------------
-
-
-@pytest.mark.asyncio
-async def test_a_request_that_is_not_verified_says_how_to_answer(tokens):
-    request = {"method": "GET", "url": "https://app.example/app", "headers": {}, "body": ""}
-    verified = tokens._endpoint.app.verify_app_home_req(
-        request, app_home_patch_id_token_path="/auth/patch-id-token"
-    )
-    with pytest.raises(RequestNotVerified) as caught:
-        await tokens.get_or_exchange(verified)
-    assert caught.value.response == verified.response
-    assert isinstance(caught.value, ValueError | AccessTokenError)
-    for wrong in (None, request, "alpha"):
-        with pytest.raises(TypeError, match="verify_app_home_req"):
-            await tokens.get_or_exchange(wrong)
-
-
-@pytest.mark.asyncio
-async def test_what_a_code_grant_returns_is_saved(tokens, storage, fake):
-    granted = fake.install("alpha")
-    answer = {
-        "access_token": granted["token"],
-        "scope": granted["scope"],
-        "expires_in": 3600,
-        "refresh_token": granted["refresh_token"],
-        "refresh_token_expires_in": 7776000,
-    }
-    session = await tokens.save(answer, shop="alpha")
-    assert session.id == ID
-    assert (await tokens.get("alpha")).token == granted["token"]
-    with pytest.raises(ValueError, match="shop="):
-        await tokens.save(answer)
-    with pytest.raises(ValueError, match="another shop"):
-        await tokens.save(granted, shop="beta")
-    with pytest.raises(MalformedTokenResponse):
-        await tokens.save(answer | {"expires_in": "3600"}, shop="alpha")
-    for wrong in (None, "shpat_1", session):
-        with pytest.raises(TypeError, match="access_token"):
-            await tokens.save(wrong)
-
-
-@pytest.mark.asyncio
-async def test_scopes_that_a_caller_needs(tokens, storage, fake):
-    token = await tokens.get_or_exchange(fake.verified("alpha"), scopes="read_products")
-    assert await tokens.get("alpha", scopes=["write_products", "read_orders"]) == token
-    with pytest.raises(ReauthorizationRequired, match="write_themes") as caught:
-        await tokens.get("alpha", scopes="write_themes,read_orders")
-    assert caught.value.shop == DOMAIN
-    assert await tokens.get("nobody", scopes="write_themes") is None
-    fake.scope += ",write_themes"  # the merchant has granted it since
-    newer = await tokens.get_or_exchange(fake.verified("alpha"), scopes="write_themes")
-    assert newer.token != token.token
-    assert await tokens.get("alpha", scopes="write_themes") == newer
-    with pytest.raises(ReauthorizationRequired, match="write_files") as caught:
-        await tokens.get_or_exchange(fake.verified("alpha"), scopes="write_files")
-    with pytest.raises(TypeError):
-        await tokens.get("alpha", scopes=7)
-
-
 @pytest.mark.asyncio
 async def test_wrong_types_are_told_at_once(tokens, storage):
     storage.failing["load"] = lambda asked: AssertionError("nothing is to be read")
@@ -249,85 +159,3 @@ async def test_wrong_types_are_told_at_once(tokens, storage):
 def test_durations_are_timedeltas(options):
     with pytest.raises(TypeError, match="timedelta"):
         AccessTokenStore(ScriptedStorage(), **options)
-
-
-# --- many shops -------------------------------------------------------------------------------
-
-
-@pytest.mark.asyncio
-async def test_a_rerun_does_not_repeat_what_is_final(tokens, storage, fake):
-    for shop in ("alpha", "beta"):
-        await tokens.save(fake.install(shop, expiring=False))
-    fake.uninstall("alpha")
-    for _ in range(3):
-        report = await tokens.migrate_to_expiring(["alpha", "beta"], per_second=1000)
-        assert list(report.final) == [DOMAIN]
-        assert isinstance(report.final[DOMAIN], ReauthorizationRequired)
-    assert fake.requests[DOMAIN] == 1
-    await tokens.save(fake.install("alpha", expiring=False))
-    report = await tokens.migrate_to_expiring(["alpha", "beta"], per_second=1000)
-    assert report.done == [DOMAIN]
-
-
-@pytest.mark.asyncio
-async def test_all_that_is_stored_by_default(fake, tmp_path):
-    app = ShopifyApp(fake.client_id, fake.client_secret)
-    shops = [f"shop-{number:03}" for number in range(120)]
-    domains = [f"{shop}.myshopify.com" for shop in shops]
-    async with (
-        open_session_storage(f"sqlite:///{tmp_path}/tokens.db", on_error="raise") as storage,
-        fake.client() as client,
-        AccessTokenStore(storage, app, http_client=client) as tokens,
-    ):
-        for shop in shops:
-            session = session_from_access_token(fake.install(shop, expiring=False))
-            await storage.store_session(session)
-        await tokens.get_or_exchange(fake.verified("shop-000"), "online")
-        due = {due.shop: due.reason async for due in tokens.iter_refresh_due()}
-        assert due == dict.fromkeys(domains, "never_expires")
-        assert (await tokens.keep_warm(per_second=1000)) == Report()
-        report = await tokens.migrate_to_expiring(per_second=1000)
-        assert sorted(report.done) == domains
-        assert sorted((await tokens.migrate_to_expiring(per_second=1000)).skipped) == domains
-
-
-@pytest.mark.asyncio
-async def test_a_storage_that_cannot_be_walked_through_says_so(tokens):
-    for call in (tokens.keep_warm, tokens.migrate_to_expiring):
-        with pytest.raises(NotImplementedError, match="walked through"):
-            await call()
-
-
-@pytest.mark.asyncio
-async def test_an_app_that_cannot_migrate_is_told_at_once(storage):
-    for app in (None, object()):
-        tokens = AccessTokenStore(storage, app)
-        with pytest.raises(TypeError, match="app"):
-            await tokens.migrate_to_expiring(["alpha"])
-        with pytest.raises(TypeError, match="app"):
-            await tokens.keep_warm(["alpha"])
-
-
-@pytest.mark.asyncio
-async def test_a_slow_endpoint_does_not_slow_a_migration(tokens, storage, fake):
-    """20 a second are asked for; an answer takes 0.2 s; one shop is silent."""
-    shops = [f"shop-{number}" for number in range(60)]
-    for shop in shops:
-        await storage.store_session(session_from_access_token(fake.install(shop, expiring=False)))
-    fake.fail("shop-3", Fault(stalled=True))
-    renew = tokens._endpoint.migrate
-
-    async def slow(session):
-        await asyncio.sleep(0.2)
-        return await renew(session)
-
-    tokens._endpoint.migrate = slow
-    started = time.monotonic()
-    run = asyncio.create_task(tokens.migrate_to_expiring(shops, per_second=20))
-    while fake.grants.total() < 59:
-        assert time.monotonic() < started + 30
-        await asyncio.sleep(0.01)
-    seconds = time.monotonic() - started
-    fake.release("shop-3")
-    assert len((await run).done) == 60
-    assert 59 / seconds > 10  # one after the other it would be 5; a busy machine takes its time
