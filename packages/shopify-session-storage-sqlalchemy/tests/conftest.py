@@ -1,6 +1,7 @@
 """Engines for every driver, on servers of the tests."""
 
 from contextlib import asynccontextmanager
+from urllib.parse import unquote
 from uuid import uuid4
 
 import pytest
@@ -23,7 +24,14 @@ def engine_url(request, driver, tmp_path):
     name, fixture = DRIVERS[driver]
     if fixture is None:
         return make_url(f"{name}:///{tmp_path / 'sessions.db'}")
-    return make_url(request.getfixturevalue(fixture)).set(drivername=name)
+    return server_url(request.getfixturevalue(fixture), name)
+
+
+def server_url(url, drivername):
+    """Return the URL of a server of the tests for a driver."""
+    parts = make_url(url)
+    # SQLAlchemy 2.0 leaves the name of a database as it is spelled in a URL.
+    return parts.set(drivername=drivername, database=unquote(parts.database))
 
 
 @pytest.fixture(params=DRIVERS)

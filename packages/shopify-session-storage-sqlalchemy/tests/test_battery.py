@@ -16,8 +16,16 @@ from shopify_session_storage_sqlalchemy import SQLAlchemySessionStorage
 from sqlalchemy import NullPool, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-# aiosqlite's thread of a connection whose event loop has ended says so on its way out.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+from .conftest import server_url
+
+pytestmark = [
+    # aiosqlite's thread of a connection whose event loop has ended says so on its way out.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+    # SQLAlchemy 2.0 leaves what it has not finished connecting to the garbage collector.
+    pytest.mark.filterwarnings(
+        "ignore:.*Connection.__del__:pytest.PytestUnraisableExceptionWarning"
+    ),
+]
 
 
 class OnAnEngine(SessionStorageBattery):
@@ -29,7 +37,7 @@ class OnAnEngine(SessionStorageBattery):
 
     @pytest.fixture
     def url(self, request):
-        return make_url(request.getfixturevalue(self.server)).set(drivername=self.drivername)
+        return server_url(request.getfixturevalue(self.server), self.drivername)
 
     @pytest_asyncio.fixture
     async def engine(self, url):
@@ -107,7 +115,7 @@ ON_OTHER_LOOPS = [case for case in CASES if "another_loop" in case.needs]
 async def test_without_a_pool_it_works_on_any_event_loop_and_in_forked_processes(
     case, postgresql_url
 ):
-    url = make_url(postgresql_url).set(drivername="postgresql+asyncpg")
+    url = server_url(postgresql_url, "postgresql+asyncpg")
     engine = create_async_engine(url, poolclass=NullPool)
     storage = SQLAlchemySessionStorage(engine, create=True)
     await Subject(storage, owned=True).run(case)

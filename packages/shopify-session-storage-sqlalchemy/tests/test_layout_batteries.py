@@ -19,7 +19,7 @@ from sqlalchemy import MetaData, Table, make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.schema import CreateTable
 
-from .conftest import table_name
+from .conftest import server_url, table_name
 
 # aiosqlite's thread of a connection whose event loop has ended says so on its way out.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -91,7 +91,7 @@ class OnPostgreSQL(LayoutBattery):
 
     @pytest.fixture
     def url(self, postgresql_url):
-        return make_url(postgresql_url).set(drivername="postgresql+asyncpg")
+        return server_url(postgresql_url, "postgresql+asyncpg")
 
     async def run(self, url, sql):
         address = url.set(drivername="postgresql").render_as_string(hide_password=False)
