@@ -17,7 +17,8 @@ from servers.kv import KV, TOKEN
 from servers.mongodb import MONGODB
 from servers.mysql import MYSQL
 from servers.postgresql import POSTGRESQL
-from servers.redis import REDIS, cluster
+from servers.redis import REDIS
+from servers.redis_cluster import cluster
 
 _REASON = "--without "
 

@@ -22,6 +22,8 @@ from shopify_session_storage import (
     open_session_storage,
 )
 
+from servers.racer import step_of
+
 _SECONDS = 60.0
 
 
@@ -116,7 +118,7 @@ async def _last_step(url: str, options: dict[str, Any], shop: str) -> int:
         assert session is not None
         assert await storage.find_sessions_by_shop(shop) == [session]
         await storage.delete_session(session.id)
-        return _step_of(session)
+        return step_of(session)
 
 
 async def _inherit(url: str, options: dict[str, Any], name: str) -> None:
@@ -132,7 +134,7 @@ async def _inherit(url: str, options: dict[str, Any], name: str) -> None:
 def _start(
     work: str, url: str, options: dict[str, Any], name: str, number: int
 ) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "servers.racing", work, url, json.dumps(options), name]
+    command = [sys.executable, "-m", "servers.racer", work, url, json.dumps(options), name]
     paths = [str(Path(__file__).parent.parent), os.environ.get("PYTHONPATH", "")]
     return subprocess.Popen(
         [*command, str(number)],
@@ -146,50 +148,3 @@ def _finish(process: "subprocess.Popen[str]") -> list[Any]:
     output, _ = process.communicate(timeout=_SECONDS)
     result: list[Any] = json.loads(output)
     return result
-
-
-# --- in the processes -----------------------------------------------------------------------------
-
-
-async def _count(url: str, options: dict[str, Any], shop: str, to: int) -> list[int]:
-    session = Session(id=f"offline_{shop}", shop=shop, state="", is_online=False)
-    steps: list[int] = []
-    async with open_session_storage(url, **options) as storage:
-        while True:
-            found = await storage.load_session(session.id)
-            step = 1 if found is None else _step_of(found) + 1
-            if step > to:
-                return steps
-            # No two processes ever have the same token: of equal ones either may count as stored.
-            token = f"{step} {os.getpid()}"
-            if await storage.compare_and_store(replace(session, access_token=token), found):
-                steps.append(step)
-
-
-def _step_of(session: Session) -> int:
-    return int((session.access_token or "").partition(" ")[0])
-
-
-async def _die(url: str, options: dict[str, Any], name: str, milliseconds: int) -> None:
-    storage = open_session_storage(url, **options)
-    ttl = timedelta(milliseconds=milliseconds)
-    print(json.dumps([await storage.acquire_lease(name, "dead", ttl)]), flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-async def _lease(url: str, options: dict[str, Any], name: str, number: int) -> list[bool]:
-    async with open_session_storage(url, **options) as storage:
-        return [await storage.acquire_lease(name, f"holder {number}", timedelta(minutes=1))]
-
-
-def _main(work: str, url: str, options: str, name: str, number: str) -> None:
-    if work == "die":
-        asyncio.run(_die(url, json.loads(options), name, int(number)))
-    elif work == "lease":
-        print(json.dumps(asyncio.run(_lease(url, json.loads(options), name, int(number)))))
-    else:
-        print(json.dumps(asyncio.run(_count(url, json.loads(options), name, int(number)))))
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])

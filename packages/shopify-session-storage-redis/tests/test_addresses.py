@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from servers import redis as servers
 from servers.discovery import PASSWORD, USER
+from servers.redis_tls import tls
 from shopify_session_storage import (
     SessionStorageMigratorOptions,
     SessionStorageUnavailableError,
@@ -256,7 +257,7 @@ async def test_credentials_need_no_escaping(prefix):
 
 @pytest.mark.asyncio
 async def test_tls_is_redis_pys_own(redis_url):
-    with tempfile.TemporaryDirectory() as name, servers.tls(Path(name)) as url:
+    with tempfile.TemporaryDirectory() as name, tls(Path(name)) as url:
         session = offline_session(SHOP)
         async with open_session_storage(url, on_error="raise") as storage:
             await storage.store_session(session)

@@ -14,6 +14,9 @@ from redis.asyncio.sentinel import Sentinel
 from servers import redis as servers
 from servers.discovery import PASSWORD, USER, free_port
 from servers.disturbing import bear_cancellations, bear_cuts, follow_to_a_new_loop, keep_the_order
+from servers.redis_cluster import cluster
+from servers.redis_sentinel import MASTER_NAME
+from servers.redis_sentinel import watched as watched_server
 from shopify_session_storage import SessionStorageUnavailableError
 from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage_redis import RedisSessionStorage
@@ -129,9 +132,9 @@ async def test_cluster_client_of_the_user_follows_a_moved_slot(redis_cluster_url
 
 @pytest.mark.asyncio
 async def test_sentinel_fails_over(redis_url):
-    with tempfile.TemporaryDirectory() as name, servers.watched(Path(name)) as watched:
+    with tempfile.TemporaryDirectory() as name, watched_server(Path(name)) as watched:
         sentinel = Sentinel([watched.sentinel])
-        master = sentinel.master_for(servers.MASTER_NAME, username=USER, password=PASSWORD)
+        master = sentinel.master_for(MASTER_NAME, username=USER, password=PASSWORD)
         storage = RedisSessionStorage(master, on_error="raise")
         many = [online_session(SHOP, user) for user in range(20)]
         await asyncio.gather(*map(storage.store_session, many))
@@ -158,14 +161,14 @@ async def test_a_cluster_that_moved_as_a_whole_is_found_by_the_name_that_was_giv
     for place in places:
         place.mkdir()
     with ExitStack() as old:
-        url = old.enter_context(servers.cluster(places[0], masters))
+        url = old.enter_context(cluster(places[0], masters))
         async with (
             Meddler(url) as name,
             RedisSessionStorage(name.url(url), on_error="raise") as storage,
         ):
             many = [online_session(SHOP, user) for user in range(20)]
             await asyncio.gather(*map(storage.store_session, many))
-            with servers.cluster(places[1], masters) as moved:
+            with cluster(places[1], masters) as moved:
                 name.target = (name.target[0], int(moved.rpartition(":")[2]))
                 await asyncio.to_thread(old.close)
                 assert all(await asyncio.gather(*map(storage.store_session, many)))
@@ -174,7 +177,7 @@ async def test_a_cluster_that_moved_as_a_whole_is_found_by_the_name_that_was_giv
 
 @pytest.mark.asyncio
 async def test_a_cluster_is_found_by_its_other_nodes_when_the_one_of_the_url_is_gone(tmp_path):
-    with servers.cluster(tmp_path) as url:
+    with cluster(tmp_path) as url:
         async with (
             Meddler(url) as name,
             RedisSessionStorage(

@@ -6,7 +6,8 @@ from datetime import timedelta
 
 import pytest
 from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
-from servers import redis as servers
+from servers.redis_sentinel import MASTER_NAME
+from servers.redis_sentinel import watched as watched_server
 from shopify_session_storage import SessionStorageUnavailableError
 from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage_redis import RedisSessionStorage
@@ -197,9 +198,9 @@ async def test_a_master_behind_sentinel_that_falls_silent_is_given_up_in_time(tm
     from redis.asyncio.sentinel import Sentinel
     from servers.discovery import PASSWORD, USER
 
-    with servers.watched(tmp_path) as watched:
+    with watched_server(tmp_path) as watched:
         sentinel = Sentinel([watched.sentinel])
-        master = sentinel.master_for(servers.MASTER_NAME, username=USER, password=PASSWORD)
+        master = sentinel.master_for(MASTER_NAME, username=USER, password=PASSWORD)
         storage = RedisSessionStorage(master, on_error="raise", timeout=LIMIT)
         await storage.store_session(offline_session(SHOP))
         await master.execute_command("CLIENT", "PAUSE", 300_000, "ALL")

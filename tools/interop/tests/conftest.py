@@ -15,9 +15,6 @@ _statements: dict[str, tuple[str, str]] = {}
 _passed: dict[str, bool] = {}
 
 
-# --- fixtures -------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="session")
 def peer() -> Iterator[Peer]:
     """Return the Node process with the official adapters."""
@@ -52,9 +49,6 @@ async def javascript(space, python, backend: Backend, peer: Peer):
     """Return an official adapter on the database, after ours has created it."""
     async with peer.open(backend.opened_as, space.javascript) as storage:
         yield storage
-
-
-# --- matrix ---------------------------------------------------------------------------------------
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

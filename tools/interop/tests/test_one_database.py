@@ -1,129 +1,27 @@
-"""A Python app and a Node app on one live database, on every backend.
-
-The official JavaScript adapters run in Node; what they and ours do to the same database is compared
-through both. Each test that has a row in the matrix of ``README.md`` names it.
-"""
+"""A Python app and a Node app use one live database, whoever has created or migrated it."""
 
 import asyncio
-import json
 import re
-import sys
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import golden
 import pytest
-from hypothesis import HealthCheck, given, settings
-from interop.app_tables import APP_TABLES
 from interop.backends import BACKENDS, REDIS
 from interop.differences import (
-    DIFFERENCES,
     FAILING_AT_START,
-    FINDING_25,
-    LOSING_LIST_ENTRIES,
     arrives,
 )
-from interop.packages import HERE
 from interop.peer import PeerError
 from redis.asyncio import Redis
 from shopify_session_storage import MigrationError
 from shopify_session_storage.testing.sessions import offline_session, online_session, unique
 
-from .drawing import any_sessions
-from .many import all_there_and_gone
 from .reading import found_ids, sides
 
 pytestmark = pytest.mark.asyncio
-MANIFEST = golden.load(HERE / "data" / "sessions.json")
 BOTH_WAYS = pytest.mark.parametrize("writer", ["JavaScript", "Python"])
-in_an_example = settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-
-
-# --- the same sessions ----------------------------------------------------------------------------
-
-
-@pytest.mark.shows("{writer} stores the manifest, {reader} loads and finds every session of it")
-@BOTH_WAYS
-async def test_manifest(backend, writer, javascript, python):
-    writing, reading = sides(writer, javascript, python)
-    cases = {case["name"]: case for case in MANIFEST["cases"]}
-    stored = {name: [] for name in cases}
-    for operation in MANIFEST["operations"]:
-        match operation["op"]:
-            case "store":
-                name = operation["case"]
-                session = golden.session(cases[name]["versions"][operation["version"]])
-                stored[name].append(session)
-                await writing.store_session(session)
-            case "delete":
-                await writing.delete_session(operation["id"])
-            case "deleteMany":
-                await writing.delete_sessions(operation["ids"])
-    shops = {shop: {} for shop in MANIFEST["queries"]["shops"]}
-    ids = set(MANIFEST["queries"]["ids"])
-    for name, case in cases.items():
-        loaded = await reading.load_session(case["id"])
-        if case["final"] is None:
-            assert loaded is None, name
-        else:
-            assert loaded == arrives(backend.name, writer, *stored[name]), name
-            shops[loaded.shop][loaded.id] = loaded
-    for id in ids - {case["id"] for case in cases.values()}:
-        assert await reading.load_session(id) is None, id
-    for shop, expected in shops.items():
-        found = await reading.find_sessions_by_shop(shop)
-        of_shop = {one.id: one for one in found if one is not None and one.shop == shop}
-        assert of_shop == expected, shop
-
-
-@pytest.mark.shows("{writer} stores what hypothesis makes, {reader} loads an equal session")
-@pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.id)
-@BOTH_WAYS
-@in_an_example
-@given(session=any_sessions())
-async def test_any_session(backend, writer, javascript, python, session):
-    writing, reading = sides(writer, javascript, python)
-    await writing.store_session(session)
-    assert await reading.load_session(session.id) == arrives(backend.name, writer, session)
-    assert await found_ids(reading, session.shop) == {session.id}
-    await reading.delete_session(session.id)
-    assert await writing.load_session(session.id) is None
-    assert await found_ids(writing, session.shop) == set()
-
-
-@pytest.mark.shows("{writer} stores what hypothesis makes, {reader} loads an equal session")
-@pytest.mark.parametrize("backend", APP_TABLES, ids=lambda backend: backend.id)
-@BOTH_WAYS
-async def test_many_sessions(backend, writer, javascript, python, times):
-    await all_there_and_gone(backend, writer, javascript, python, times)
-
-
-ANY_DIFFERENCE = [
-    pytest.param(backend, difference, writer, id=f"{backend.id}-{writer}-{difference.what}")
-    for backend in (*BACKENDS, *APP_TABLES)
-    for difference in DIFFERENCES
-    if backend.name in difference.backends
-    for writer in (["JavaScript", "Python"] if difference.writer is None else [difference.writer])
-]
-
-
-@pytest.mark.parametrize(("backend", "difference", "writer"), ANY_DIFFERENCE)
-async def test_difference_is_real(difference, writer, javascript, python):
-    writing, reading = sides(writer, javascript, python)
-    session = difference.example
-    assert difference.change(session) != session
-    await writing.store_session(session)
-    loaded = await reading.load_session(session.id)
-    assert difference.change(loaded) == loaded
-    assert loaded != session
-
-
-# --- the same database ----------------------------------------------------------------------------
 
 
 @pytest.mark.shows("{reader} finds by shop and deletes what {writer} stored")
@@ -294,82 +192,3 @@ async def test_tables_of_prisma_and_drizzle_are_refused(backend, file, table, sp
     for attempt in (storage.ready(), storage.store_session(offline_session("shop"))):
         with pytest.raises(MigrationError, match=rf"the table {table} has another layout.*Prisma"):
             await attempt
-
-
-# --- at the same moment ---------------------------------------------------------------------------
-
-
-@pytest.mark.shows("both write to one shop at once, nothing that Python stored is lost")
-async def test_both_write_at_once(backend, javascript, python):
-    shop = unique("shop")
-    ours = [online_session(shop, user) for user in range(100)]
-    theirs = [online_session(shop, user) for user in range(100, 200)]
-
-    async def write(storage, stored):
-        for start in range(0, len(stored), 10):
-            ten = stored[start : start + 10]
-            await asyncio.gather(*map(storage.store_session, ten))
-            await storage.delete_session(ten[0].id)
-
-    def kept(stored):
-        return {one.id for index, one in enumerate(stored) if index % 10}
-
-    await asyncio.gather(write(python, ours), write(javascript, theirs))
-    for storage in (python, javascript):
-        for session in ours:
-            loaded = await storage.load_session(session.id)
-            assert session.equals(loaded) if session.id in kept(ours) else loaded is None
-    for storage in (python, javascript):
-        found = await found_ids(storage, shop)
-        if backend.name in LOSING_LIST_ENTRIES:
-            assert found <= kept(ours) | kept(theirs)
-        elif backend.name in FINDING_25 and storage is javascript:
-            assert len(found) == 25
-            assert found < kept(ours) | kept(theirs)
-        else:
-            assert found == kept(ours) | kept(theirs)
-
-
-WRITER = """
-import asyncio, sys
-from shopify_session_storage.testing.sessions import online_session
-from shopify_session_storage_redis import RedisSessionStorage
-
-async def main(url, prefix, shop, first):
-    sessions = [online_session(shop, int(first) + number) for number in range(25)]
-    async with RedisSessionStorage(url, session_key_prefix=prefix, on_error="raise") as storage:
-        for start in range(0, 25, 5):
-            await asyncio.gather(*map(storage.store_session, sessions[start : start + 5]))
-            await storage.delete_session(sessions[start].id)
-
-asyncio.run(main(*sys.argv[1:]))
-"""
-
-
-@pytest.mark.parametrize("backend", [REDIS], ids=["redis"])
-async def test_seven_python_processes_and_javascript_write_to_one_shop(space, javascript, python):
-    options, shop = space.javascript, unique("shop")
-    arguments = [options["url"], options["prefix"], shop]
-    writers = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-c", WRITER, *arguments, str(first), stderr=asyncio.subprocess.PIPE
-        )
-        for first in range(0, 175, 25)
-    ]
-    theirs = [online_session(shop, user) for user in range(175, 200)]
-    writing = [asyncio.ensure_future(writer.communicate()) for writer in writers]
-    while not all(task.done() for task in writing):
-        await asyncio.gather(*map(javascript.store_session, theirs))
-        await asyncio.gather(*(javascript.delete_session(one.id) for one in theirs[::5]))
-    for task, writer in zip(writing, writers, strict=True):
-        assert writer.returncode == 0, task.result()
-    kept = {f"{shop}_{user}" for user in range(200) if user % 5}
-    for id in (f"{shop}_{user}" for user in range(200)):
-        assert (await python.load_session(id) is not None) == (id in kept)
-    # JavaScript writes back the list as it was a moment ago: it drops entries, and brings others
-    # back. Nothing else is wrong with it, and neither side finds what is not there.
-    async with Redis.from_url(options["url"]) as client:
-        entries = json.loads(await client.get(f"{options['prefix']}_{shop}"))
-    assert len(entries) == len(set(entries))
-    listed = {entry.removeprefix(f"{options['prefix']}_") for entry in entries}
-    assert await found_ids(python, shop) == await found_ids(javascript, shop) == listed & kept
