@@ -6,9 +6,17 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 from shopify_session_storage import AssociatedUser, OnlineAccessInfo
+from shopify_session_storage.checks import _check_thoroughly, checked_session
 from shopify_session_storage.stored import copy_session, stored_session
+from shopify_session_storage.testing.strategies import sessions
 
-from .checked import ANY_TEXT, online, session
+from .checked import ANY_TEXT, TEXTS, USER_TEXTS, online, session
+
+
+class Text(str):
+    """As some libraries have it."""
+
+    __slots__ = ()
 
 
 def test_a_copy_shares_nothing():
@@ -49,3 +57,23 @@ def test_users_are_kept_of_online_sessions_only_and_those_always_have_one():
     somebody = stored_session(session(is_online=True, online_access_info=info))
     assert somebody.online_access_info == info
     assert somebody.online_access_info is not info
+
+
+@given(sessions(), st.sampled_from(["id", "shop", *TEXTS, *USER_TEXTS, "none"]), st.booleans())
+def test_a_first_glance_comes_to_the_same_as_a_close_look(any_session, name, is_ascii):
+    info = any_session.online_access_info
+    if is_ascii:
+        any_session.scope = any_session.state = "plain"
+    for owner in (any_session, info, info.associated_user) if info else (any_session,):
+        if isinstance(vars(owner).get(name), str):
+            setattr(owner, name, Text(getattr(owner, name)))
+    kept, size = checked_session(any_session)
+    assert (kept, size) == (stored_session(any_session), _check_thoroughly(any_session))
+    texts = [value for value in vars(kept).values() if isinstance(value, str)]
+    kept_info = kept.online_access_info
+    if kept_info is not None:
+        assert kept_info is not info
+        assert info is None or kept_info.associated_user is not info.associated_user
+        users = vars(kept_info.associated_user).values()
+        texts += [value for value in users if isinstance(value, str)]
+    assert {type(text) for text in texts} == {str}
