@@ -23,6 +23,10 @@ from .many_sessions import LONG_AGO, fill, numbered
 PER_SECOND = 200  # loads, and stores
 MEASURED, MILLION = 100, 1000  # --times from which on it is done
 
+# Milliseconds. So long a load may wait on two processors for any other process that computes half of
+# the time, because the kernel lets that one finish its slice.
+SLICE = 4
+
 PURGER = """
     import asyncio, sys
     from shopify_session_storage import open_session_storage
@@ -142,4 +146,4 @@ def test_a_purge_keeps_no_load_waiting(backend, where, request, tmp_path, times)
         f"ms, beside a purge {beside:.1f} ms: {beside / quiet:.2f} times"
     )
     if times >= MEASURED:
-        assert beside < 2 * quiet
+        assert beside < max(2 * quiet, SLICE)

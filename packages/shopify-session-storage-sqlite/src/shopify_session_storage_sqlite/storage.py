@@ -90,6 +90,7 @@ class SQLiteSessionStorage(SqlSessionStorage):
     # is the whole database's: what one group waits for, another one would wait for, too.
     max_groups = 1
     max_slow_groups = 0
+    max_step_items = 25  # the work is done on the machine of those who wait, and not by a server
     dialect = Dialect(
         quote='"',
         placeholder=lambda number: "?",

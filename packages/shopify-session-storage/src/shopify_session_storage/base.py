@@ -21,7 +21,7 @@ from shopify_session_storage.failures import OnError
 from shopify_session_storage.glance import is_usual_key
 from shopify_session_storage.hooks import AdapterHooks
 from shopify_session_storage.lifecycle import Lifecycle
-from shopify_session_storage.pacing import STEP, Pace
+from shopify_session_storage.pacing import Pace, step_of
 from shopify_session_storage.pages import SessionPage, check_scan
 from shopify_session_storage.plain import plain_text
 from shopify_session_storage.policy import ErrorPolicy
@@ -112,6 +112,8 @@ class BaseSessionStorage(ErrorPolicy):
         max_group_items: How many ids or sessions one call of a hook gets at most.
         max_group_shops: How many shops one call of a hook gets at most; each may have many
             sessions.
+        max_step_items: How many sessions a step of long work has at most, such as a purge. Between
+            steps it rests.
         max_group_bytes: How many bytes of text the sessions of one group have at most; ``_open``
             may set it to what the backend accepts.
 
@@ -272,7 +274,7 @@ class BaseSessionStorage(ErrorPolicy):
             while True:
                 with self._raising("purge", "drop what dangles") as watch:
                     lanes = await self._lifecycle.opened()
-                    values = {"": (after, min(batch, STEP))}
+                    values = {"": (after, step_of(self, batch))}
                     results = await lanes.scanning.call(self._drops, values, watch=watch)
                 after = results[""]
                 if after is None:

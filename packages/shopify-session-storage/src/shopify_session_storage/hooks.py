@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from shopify_session_storage.errors import CorruptSessionError
 from shopify_session_storage.failures import Verdict
+from shopify_session_storage.pacing import STEP
 from shopify_session_storage.pages import SessionPage
 from shopify_session_storage.session import Session
 from shopify_session_storage.storage import SessionStorage
@@ -28,6 +29,7 @@ class AdapterHooks(SessionStorage):
     max_slow_groups: ClassVar[int] = 3
     max_group_items: ClassVar[int] = 500
     max_group_shops: ClassVar[int] = 32
+    max_step_items: ClassVar[int] = STEP
     max_group_bytes: int = 1_000_000
 
     _logger: logging.Logger

@@ -8,6 +8,12 @@ STEP: Final = 100
 milliseconds, with some drivers for fifty, and each load that comes then waits as long."""
 
 
+def step_of(storage: object, batch: int) -> int:
+    """Return how many of *batch* sessions a step has at most in *storage*."""
+    most: int = getattr(storage, "max_step_items", STEP)
+    return min(batch, most)
+
+
 class Pace:
     """Rests between steps, for as long as the step before took."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from shopify_session_storage.pacing import STEP, Pace
+from shopify_session_storage.pacing import Pace, step_of
 from shopify_session_storage.pages import check_scan
 from shopify_session_storage.session import Session, check_date
 from shopify_session_storage.storage import SessionStorage
@@ -99,7 +99,7 @@ async def purge_expired(
     examined = deleted = 0
     check_scan(None, batch)
     pace = Pace()
-    async for page in storage.scan_sessions(batch=min(batch, STEP)):
+    async for page in storage.scan_sessions(batch=step_of(storage, batch)):
         examined += len(page.sessions) + len(page.corrupt)
         dead = [one for one in page.sessions if is_dead(one, before, offline=offline)]
         if dry_run:

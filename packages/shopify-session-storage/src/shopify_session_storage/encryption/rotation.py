@@ -7,7 +7,7 @@ from typing import Final
 from shopify_session_storage.encryption.cipher import DecryptionError
 from shopify_session_storage.encryption.sealing import is_current, opened, sealed
 from shopify_session_storage.encryption.storage import EncryptedSessionStorage
-from shopify_session_storage.pacing import STEP, Pace
+from shopify_session_storage.pacing import Pace, step_of
 from shopify_session_storage.pages import check_scan
 from shopify_session_storage.session import Session
 
@@ -36,9 +36,10 @@ async def reencrypt(storage: EncryptedSessionStorage, *, batch: int = 500) -> Re
     """Seal every token that is stored in plain text, or with another key than the primary one.
 
     Walks through the storage and writes by comparison, so other processes can read and write
-    meanwhile. It works in steps of *batch* sessions, at most 100, and rests after each. To rotate a
-    key: add the new key to every process, but not as the primary one; then make it the primary key
-    everywhere; then call this; then remove the old key. If it is interrupted, call it again.
+    meanwhile. It works in steps of *batch* sessions, at most 100, or 25 on SQLite, and rests after
+    each. To rotate a key: add the new key to every process, but not as the primary one; then make
+    it the primary key everywhere; then call this; then remove the old key. If it is interrupted,
+    call it again.
 
     Raises:
         NotImplementedError: If the storage cannot be walked through.
@@ -53,7 +54,7 @@ async def reencrypt(storage: EncryptedSessionStorage, *, batch: int = 500) -> Re
 
     check_scan(None, batch)
     pace = Pace()
-    async for page in storage.wrapped.scan_sessions(batch=min(batch, STEP)):
+    async for page in storage.wrapped.scan_sessions(batch=step_of(storage.wrapped, batch)):
         examined += len(page.sessions) + len(page.corrupt)
         failed += page.corrupt
         due = [raw for raw in page.sessions if not is_current(storage.cipher, raw)]
