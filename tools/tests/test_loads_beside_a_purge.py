@@ -23,8 +23,8 @@ from .many_sessions import LONG_AGO, fill, numbered
 PER_SECOND = 200  # loads, and stores
 MEASURED, MILLION = 100, 1000  # --times from which on it is done
 
-# Milliseconds. So long a load may wait on two processors for any other process that computes half of
-# the time, because the kernel lets that one finish its slice.
+# Milliseconds. So long a load may wait on two processors for any other process that computes half
+# of the time, because the kernel lets that one finish its slice.
 SLICE = 4
 
 PURGER = """
