@@ -62,14 +62,21 @@ async def test_deadlock_is_tried_again(database_url, monkeypatch):
     conflicts = []
     store = MySQLSessionStorage._store
 
+    async def waiting_for_the_lock(storage):
+        waits = "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
+        while True:
+            storing = asyncio.ensure_future(store(storage, many[:2]))
+            while not storing.done():
+                if await query(database_url, waits):
+                    return storing
+                await asyncio.sleep(0.02)
+            storing.exception()  # it waits for a second, and nobody has seen it in time
+
     async def in_opposite_order(self, sessions):
         """Store two sessions where one was to be stored, while somebody has locked the second."""
         if conflicts:
             return await store(self, sessions)
-        storing = asyncio.ensure_future(store(self, many[:2]))
-        waiting = "SELECT 1 FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT'"
-        while not await query(database_url, waiting):
-            await asyncio.sleep(0.02)
+        storing = await waiting_for_the_lock(self)
         await other.query(update.format(many[0].id))
         await other.commit()
         try:
