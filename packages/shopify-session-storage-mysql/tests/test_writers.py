@@ -69,7 +69,8 @@ async def test_deadlock_is_tried_again(database_url, monkeypatch):
             while not storing.done():
                 if await query(database_url, waits):
                     return storing
-                await asyncio.sleep(0.02)
+                # Whoever asks again within 0.1 s is told the same again.
+                await asyncio.sleep(0.15)
             storing.exception()  # it waits for a second, and nobody has seen it in time
 
     async def in_opposite_order(self, sessions):
