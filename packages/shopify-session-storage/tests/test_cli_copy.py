@@ -12,7 +12,7 @@ from datetime import timedelta
 
 import pytest
 from shopify_session_storage import SessionStorageUnavailableError, open_session_storage
-from shopify_session_storage.cli.copying import reading
+from shopify_session_storage.cli.copying import patience
 from shopify_session_storage.cli.copying.counts import Counts
 from shopify_session_storage.cli.copying.lease import NAME, CopyLease
 from shopify_session_storage.cli.copying.pages import PageCopier
@@ -350,7 +350,7 @@ def test_a_source_that_is_slow_for_a_while_is_read_in_smaller_pages(old, new, ca
         return await scan(self, after, batch)
 
     monkeypatch.setattr(SQLiteSessionStorage, "_scan", slow)
-    monkeypatch.setattr(reading, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(patience, "_PAUSE_SECONDS", 0)
     run = copy(capsys, old, new, "--json")
     assert (run.code, run.json["copied"], run.json["verified"]) == (0, 700, 700)
     assert sizes[1:6] == [500, 500, 125, 31, 31]  # the first is a look at the target
@@ -367,7 +367,7 @@ def test_a_source_that_is_away_ends_the_copy(old, new, capsys, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(SQLiteSessionStorage, "_scan", away)
-        patch.setattr(reading, "_PAUSE_SECONDS", 0)
+        patch.setattr(patience, "_PAUSE_SECONDS", 0)
         run = copy(capsys, old, new)
     assert run.code == 3
     assert "500 sessions are done; run the same command to go on from there" in run.err

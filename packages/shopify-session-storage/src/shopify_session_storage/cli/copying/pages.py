@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from shopify_session_storage.cli.copying.counts import Counts
+from shopify_session_storage.cli.copying.patience import Patience
 from shopify_session_storage.cli.copying.rules import OnConflict, is_same
 from shopify_session_storage.errors import SessionStorageError, SessionStorageUnavailableError
 from shopify_session_storage.pages import SessionPage
@@ -19,9 +20,6 @@ _R = TypeVar("_R")
 # How often a session is looked at anew that somebody else has changed in between.
 _TRIES: Final = 5
 
-_LEAST_AT_ONCE: Final = 8
-_PAUSE_SECONDS: Final = 1
-
 
 @dataclass
 class PageCopier:
@@ -33,14 +31,13 @@ class PageCopier:
         live: Whether somebody else writes to the target, so that every write is compared. What
             replaces something is compared always.
         dry_run: Whether to count only.
-        at_once: How many sessions travel at once; fewer, once the target could not keep up.
     """
 
     target: SessionStorage
     on_conflict: OnConflict
     live: bool
     dry_run: bool = False
-    at_once: int = 500
+    _patience: Patience = field(default_factory=Patience, init=False)
 
     async def copy(self, page: SessionPage, counts: Counts) -> list[Session]:
         """Copy what the target has not, and count.
@@ -56,11 +53,8 @@ class PageCopier:
             try:
                 written = await self._copy(page, mine)
             except SessionStorageUnavailableError:
-                # A small server, or one that fails over, and no reason to give up a long copy.
-                if self.at_once < _LEAST_AT_ONCE:
+                if not await self._patience.ask_for_less():
                     raise
-                self.at_once //= 4
-                await asyncio.sleep(_PAUSE_SECONDS)
             else:
                 counts.add(mine)
                 return written
@@ -146,8 +140,9 @@ class PageCopier:
             SessionStorageUnavailableError: If the storage fails.
         """
         outcomes: list[_R | SessionStorageError] = []
-        for first in range(0, len(arguments), self.at_once):
-            calls = map(call, arguments[first : first + self.at_once])
+        size = self._patience.size
+        for first in range(0, len(arguments), size):
+            calls = map(call, arguments[first : first + size])
             for outcome in await asyncio.gather(*calls, return_exceptions=True):
                 if isinstance(outcome, BaseException) and (
                     isinstance(outcome, SessionStorageUnavailableError)

@@ -1,16 +1,11 @@
 """The pages of a source, in spite of moments when it fails."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from typing import Final
 
+from shopify_session_storage.cli.copying.patience import Patience
 from shopify_session_storage.errors import SessionStorageUnavailableError
 from shopify_session_storage.pages import SessionPage
 from shopify_session_storage.storage import SessionStorage
-
-_PAGE: Final = 500
-_LEAST_PAGE: Final = 8
-_PAUSE_SECONDS: Final = 1
 
 
 async def patient_pages(source: SessionStorage, after: str | None) -> AsyncIterator[SessionPage]:
@@ -23,17 +18,14 @@ async def patient_pages(source: SessionStorage, after: str | None) -> AsyncItera
     Raises:
         SessionStorageUnavailableError: If it fails for small pages, too.
     """
-    size = _PAGE
+    patience = Patience()
     while True:
         try:
-            async for page in source.scan_sessions(after=after, batch=size):
+            async for page in source.scan_sessions(after=after, batch=patience.size):
                 after = page.after
                 yield page
         except SessionStorageUnavailableError:
-            # A small server, or one that fails over, and no reason to give up a long copy.
-            if size < _LEAST_PAGE:
+            if not await patience.ask_for_less():
                 raise
-            size //= 4
-            await asyncio.sleep(_PAUSE_SECONDS)
         else:
             return
