@@ -112,10 +112,10 @@ class BaseSessionStorage(ErrorPolicy):
         max_group_items: How many ids or sessions one call of a hook gets at most.
         max_group_shops: How many shops one call of a hook gets at most; each may have many
             sessions.
-        max_step_items: How many sessions a step of long work has at most, such as a purge. Between
-            steps it rests.
         max_group_bytes: How many bytes of text the sessions of one group have at most; ``_open``
             may set it to what the backend accepts.
+        max_step_items: How many sessions a step of long work has at most, such as a purge. Between
+            steps it rests.
 
     Args:
         on_error: What to do when the backend fails. ``"log"``: log it at ERROR and return False,

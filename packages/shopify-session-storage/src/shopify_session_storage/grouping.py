@@ -183,11 +183,8 @@ class Lane:
         """Send groups while there is a place for one."""
         self._filling = None
         while self._has_place():
-            calls: list[Call] = []
-            values: dict[str, Any] = {}
             # What conflicted has one place of its own, and else those that the others leave.
-            if not self._repeated:
-                calls, values = self._next_repeated()
+            calls, values = ([], {}) if self._repeated else self._next_repeated()
             repeated = bool(calls)
             if not calls:
                 calls, values = next_calls(

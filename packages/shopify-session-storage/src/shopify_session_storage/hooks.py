@@ -29,8 +29,8 @@ class AdapterHooks(SessionStorage):
     max_slow_groups: ClassVar[int] = 3
     max_group_items: ClassVar[int] = 500
     max_group_shops: ClassVar[int] = 32
-    max_step_items: ClassVar[int] = STEP
     max_group_bytes: int = 1_000_000
+    max_step_items: ClassVar[int] = STEP
 
     _logger: logging.Logger
     _timeout: timedelta
