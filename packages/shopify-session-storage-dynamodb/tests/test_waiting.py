@@ -5,6 +5,7 @@ import time
 from datetime import timedelta
 
 import pytest
+from servers.calling import each_call
 from shopify_session_storage import SessionStorageUnavailableError
 from shopify_session_storage.testing.sessions import offline_session, online_session
 
@@ -13,20 +14,6 @@ from .conftest import SHOP
 SESSION = offline_session(SHOP)
 MANY = [online_session(SHOP, user) for user in range(30)]
 MINUTE = timedelta(minutes=1)
-
-
-def each_call(storage):
-    return [
-        storage.load_session(SESSION.id),
-        storage.find_sessions_by_shop(SHOP),
-        storage.store_session(SESSION),
-        storage.delete_session(MANY[0].id),
-        storage.delete_sessions([MANY[1].id, MANY[2].id]),
-        storage.compare_and_store(MANY[3], None),
-        storage.compare_and_delete(MANY[4]),
-        storage.acquire_lease("name", "holder", MINUTE),
-        storage.release_lease("other", "holder"),
-    ]
 
 
 @pytest.fixture
@@ -52,7 +39,7 @@ async def test_silent_server_holds_no_call_for_longer_than_its_limit(make, betwe
         await storage.store_session(SESSION)
         speaks = silence()
         began = time.monotonic()
-        results = await asyncio.gather(*each_call(storage), return_exceptions=True)
+        results = await asyncio.gather(*each_call(storage, SESSION, MANY), return_exceptions=True)
         assert time.monotonic() - began < 4
         assert all(isinstance(result, SessionStorageUnavailableError) for result in results)
         assert await storage.is_ready() is False
@@ -86,7 +73,7 @@ async def test_silent_connection_is_given_up_for_a_new_one(make, between):
 async def test_limit_of_the_caller_ends_a_call_at_once(make, between, silence):
     async with make(between.url, timeout=timedelta(seconds=2)) as storage:
         speaks = silence()
-        for call in each_call(storage):
+        for call in each_call(storage, SESSION, MANY):
             began = time.monotonic()
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.05):

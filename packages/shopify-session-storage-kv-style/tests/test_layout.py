@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from servers.coming_back import comes_back
 from shopify_session_storage import Session, open_session_storage
 from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage.testing.strategies import sessions
@@ -16,10 +17,7 @@ from shopify_session_storage.testing.strategies import sessions
 @pytest.mark.asyncio
 async def test_what_is_stored_comes_back(kv_url, session: Session):
     async with open_session_storage(kv_url, on_error="raise") as storage:
-        await storage.store_session(session)
-        assert session.equals(await storage.load_session(session.id))
-        found = await storage.find_sessions_by_shop(session.shop)
-        assert [session.id] == [one.id for one in found]
+        await comes_back(storage, session)
         await storage.delete_session(session.id)
         assert await storage.find_sessions_by_shop(session.shop) == []
 

@@ -8,7 +8,8 @@ import golden
 import pytest
 from bson import Int64, ObjectId
 from bson.json_util import JSONOptions, loads
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
+from servers.coming_back import some_examples
 from shopify_session_storage import OnlineAccessInfo, Session
 from shopify_session_storage.testing.sessions import EXPIRES, offline_session
 from shopify_session_storage.testing.strategies import sessions
@@ -20,11 +21,7 @@ DATA = Path(__file__).parent / "data"
 
 
 @given(session=sessions())
-@settings(
-    deadline=None,
-    max_examples=50,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@some_examples
 @pytest.mark.asyncio
 async def test_what_is_stored_comes_back(mongodb_url, session: Session):
     async with MongoDBSessionStorage(mongodb_url, on_error="raise") as storage:

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient
+from servers.calling import each_call
 from shopify_session_storage import SessionStorageUnavailableError
 from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage_mongodb import MongoDBSessionStorage
@@ -15,20 +16,6 @@ from .conftest import SHOP, through
 
 SESSION = offline_session(SHOP)
 MANY = [online_session(SHOP, user) for user in range(20)]
-
-
-def each_call(storage):
-    return [
-        storage.load_session(SESSION.id),
-        storage.find_sessions_by_shop(SHOP),
-        storage.store_session(SESSION),
-        storage.delete_session(MANY[0].id),
-        storage.delete_sessions([MANY[1].id, MANY[2].id]),
-        storage.compare_and_store(MANY[3], None),
-        storage.compare_and_delete(MANY[4]),
-        storage.acquire_lease("name", "holder", timedelta(minutes=1)),
-        storage.release_lease("other", "holder"),
-    ]
 
 
 def client_of(kind: str, url: str):
@@ -61,7 +48,7 @@ async def test_silent_server_holds_no_call_for_longer_than_its_limit(
     await storage.store_session(SESSION)
     between.silent = True
     began = time.monotonic()
-    results = await asyncio.gather(*each_call(storage), return_exceptions=True)
+    results = await asyncio.gather(*each_call(storage, SESSION, MANY), return_exceptions=True)
     assert time.monotonic() - began < 2.5
     assert all(isinstance(result, SessionStorageUnavailableError) for result in results)
     assert await storage.is_ready() is False
@@ -101,7 +88,7 @@ async def test_limit_of_the_caller_ends_a_call_at_once(mongodb_url, collection, 
     )
     await storage.ready()
     between.silent = True
-    for call in each_call(storage):
+    for call in each_call(storage, SESSION, MANY):
         began = time.monotonic()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):

@@ -17,7 +17,7 @@ from servers.discovery import free_port
 from servers.mysql import options_of, with_database
 from servers.plugin import skip_if_unwanted
 from servers.proxy import Proxy
-from shopify_session_storage.testing.sessions import offline_session, online_session
+from shopify_session_storage.testing.sessions import offline_session
 from shopify_session_storage_mysql import MySQLSessionStorage
 
 SHOP = "alpha.myshopify.com"
@@ -114,23 +114,6 @@ async def limited_user(url: str, *grants: str) -> str:
         await run_sql(url, f"GRANT {grant} TO {name}")
     parts = urlsplit(url)
     return parts._replace(netloc=f"{name}:limited@{parts.hostname}:{parts.port}").geturl()
-
-
-async def round_trips(storage, proxy) -> list[int]:
-    many = [online_session(SHOP, user) for user in range(50)]
-    counts = []
-    for call in (
-        lambda: storage.store_session(many[0]),
-        lambda: storage.load_session(many[0].id),
-        lambda: storage.load_session("missing"),
-        lambda: storage.find_sessions_by_shop(SHOP),
-        lambda: storage.delete_session(many[0].id),
-        lambda: storage.delete_sessions(session.id for session in many),
-    ):
-        proxy.reset()
-        await call()
-        counts.append(proxy.round_trips)
-    return counts
 
 
 async def need_mode(url: str, mode: str) -> None:

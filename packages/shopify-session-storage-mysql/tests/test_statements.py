@@ -5,8 +5,10 @@ from datetime import timedelta
 
 import aiomysql
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from servers import mysql
+from servers.calling import round_trips
+from servers.coming_back import comes_back, some_examples
 from servers.disturbing import travel_together
 from shopify_session_storage import (
     CorruptSessionError,
@@ -23,24 +25,16 @@ from .conftest import (
     mysql_with,
     need_mode,
     query,
-    round_trips,
     through,
 )
 
 
 @given(session=sessions())
-@settings(
-    deadline=None,
-    max_examples=50,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@some_examples
 @pytest.mark.asyncio
 async def test_what_is_stored_comes_back(mysql_url, session: Session):
     async with MySQLSessionStorage(mysql_url, on_error="raise") as storage:
-        await storage.store_session(session)
-        assert session.equals(await storage.load_session(session.id))
-        found = await storage.find_sessions_by_shop(session.shop)
-        assert [session.id] == [one.id for one in found]
+        await comes_back(storage, session)
 
 
 @pytest.mark.asyncio

@@ -6,6 +6,7 @@ import aiomysql
 import pytest
 import pytest_asyncio
 from servers import mysql
+from servers.calling import round_trips
 from servers.discovery import free_port
 from shopify_session_storage import SessionStorageError, SessionStorageUnavailableError
 from shopify_session_storage.testing import SessionStorageBattery
@@ -15,7 +16,6 @@ from shopify_session_storage_mysql import MySQLSessionStorage
 from .conftest import (
     SHOP,
     need_mode,
-    round_trips,
     through,
 )
 

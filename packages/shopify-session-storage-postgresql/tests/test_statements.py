@@ -5,7 +5,9 @@ from datetime import timedelta
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
+from servers.calling import round_trips
+from servers.coming_back import comes_back, some_examples
 from servers.disturbing import travel_together
 from shopify_session_storage import Session
 from shopify_session_storage.testing.sessions import offline_session, online_session
@@ -18,42 +20,18 @@ SHOP = "alpha.myshopify.com"
 
 
 @given(session=sessions())
-@settings(
-    deadline=None,
-    max_examples=50,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@some_examples
 @pytest.mark.asyncio
 async def test_what_is_stored_comes_back(postgresql_url, session: Session):
     async with PostgreSQLSessionStorage(postgresql_url, on_error="raise") as storage:
-        await storage.store_session(session)
-        assert session.equals(await storage.load_session(session.id))
-        found = await storage.find_sessions_by_shop(session.shop)
-        assert [session.id] == [one.id for one in found]
+        await comes_back(storage, session)
 
 
 @pytest.mark.asyncio
 async def test_every_operation_is_one_round_trip(database_url, proxy):
     async with PostgreSQLSessionStorage(through(proxy, database_url), on_error="raise") as storage:
-        many = [online_session(SHOP, user) for user in range(50)]
-
-        async def every_operation() -> list[int]:
-            counts = []
-            for call in (
-                lambda: storage.store_session(many[0]),
-                lambda: storage.load_session(many[0].id),
-                lambda: storage.load_session("missing"),
-                lambda: storage.find_sessions_by_shop(SHOP),
-                lambda: storage.delete_session(many[0].id),
-                lambda: storage.delete_sessions(session.id for session in many),
-            ):
-                proxy.reset()
-                await call()
-                counts.append(proxy.round_trips)
-            return counts
-
-        await every_operation()  # statements are prepared once for each connection
-        assert await every_operation() == [1] * 6
+        await round_trips(storage, proxy)  # statements are prepared once for each connection
+        assert await round_trips(storage, proxy) == [1] * 6
         assert proxy.connections == 0
 
 

@@ -5,8 +5,9 @@ import json
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from redis.asyncio import Redis
+from servers.coming_back import comes_back, some_examples
 from shopify_session_storage import (
     CorruptSessionError,
     Session,
@@ -24,18 +25,11 @@ SHOP = "alpha.myshopify.com"
 
 
 @given(session=sessions())
-@settings(
-    deadline=None,
-    max_examples=50,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@some_examples
 @pytest.mark.asyncio
 async def test_what_is_stored_comes_back(redis_url, session: Session):
     async with RedisSessionStorage(redis_url, on_error="raise") as storage:
-        await storage.store_session(session)
-        assert session.equals(await storage.load_session(session.id))
-        found = await storage.find_sessions_by_shop(session.shop)
-        assert [session.id] == [one.id for one in found]
+        await comes_back(storage, session)
         await storage.delete_session(session.id)
         assert await storage.find_sessions_by_shop(session.shop) == []
 

@@ -37,4 +37,4 @@ async def tokens(storage, fake):
 @pytest_asyncio.fixture
 async def endpoint(fake):
     async with fake.client() as client:
-        yield Endpoint(ShopifyApp(fake.client_id, fake.client_secret), client, timedelta(seconds=2))
+        yield Endpoint(ShopifyApp(fake.client_id, fake.client_secret), client, timedelta(seconds=5))

@@ -3,21 +3,10 @@
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
-from shopify_app import ShopifyApp
-from shopify_session_storage.access_tokens import TokenRefreshUnavailable, session_from_access_token
-from shopify_session_storage.access_tokens.calls import Endpoint
+from shopify_session_storage.access_tokens import TokenRefreshUnavailable
 from shopify_session_storage.testing import Fault
 
-
-@pytest_asyncio.fixture
-async def endpoint(fake):
-    async with fake.client() as client:
-        yield Endpoint(ShopifyApp(fake.client_id, fake.client_secret), client, timedelta(seconds=5))
-
-
-async def renew(endpoint, fake, shop):
-    return await endpoint.renew(session_from_access_token(fake.install(shop)))
+from .renewing import renew
 
 
 @pytest.mark.parametrize(

@@ -6,27 +6,17 @@ import time
 from datetime import timedelta
 
 import pytest
-import pytest_asyncio
 from shopify_app import ShopifyApp
 from shopify_session_storage.access_tokens import (
     AccessTokenError,
     TokenRefreshUnavailable,
-    session_from_access_token,
 )
 from shopify_session_storage.access_tokens.calls import Endpoint, RefreshTokenRejected
 from shopify_session_storage.testing import Fault
 
+from .renewing import renew
+
 SHOPS = [f"shop-{number}" for number in range(40)]
-
-
-@pytest_asyncio.fixture
-async def endpoint(fake):
-    async with fake.client() as client:
-        yield Endpoint(ShopifyApp(fake.client_id, fake.client_secret), client, timedelta(seconds=5))
-
-
-async def renew(endpoint, fake, shop):
-    return await endpoint.renew(session_from_access_token(fake.install(shop)))
 
 
 @pytest.mark.parametrize("fault", [Fault(status=503), Fault(dropped=True)])

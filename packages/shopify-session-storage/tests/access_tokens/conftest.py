@@ -1,12 +1,10 @@
-"""A shop, a store and an endpoint for the tests of access tokens."""
+"""A shop, a store and a clock for the tests of access tokens."""
 
 import pytest
 import pytest_asyncio
 from shopify_app import ShopifyApp
 from shopify_session_storage.access_tokens import AccessTokenStore, asking, lease
-from shopify_session_storage.testing.shopify import FakeShopify
 
-from ..scripted import ScriptedStorage
 from .shops import Clock, expire
 
 
@@ -23,12 +21,6 @@ def clock(monkeypatch):
 
 
 @pytest.fixture
-def fake():
-    with FakeShopify() as fake:
-        yield fake
-
-
-@pytest.fixture
 def app(fake):
     return ShopifyApp(fake.client_id, fake.client_secret)
 
@@ -37,12 +29,6 @@ def app(fake):
 async def client(fake):
     async with fake.client() as client:
         yield client
-
-
-@pytest_asyncio.fixture
-async def storage():
-    async with ScriptedStorage(max_groups=8) as storage:
-        yield storage
 
 
 @pytest_asyncio.fixture
