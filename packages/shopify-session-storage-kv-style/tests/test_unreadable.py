@@ -62,3 +62,14 @@ async def test_unreadable_session_is_told_without_its_text(
     assert "cannot be read" in caplog.text
     await storage.store_session(offline_session(shop, id=id))  # replaces it
     assert await storage.delete_session(id) is True
+
+
+@pytest.mark.asyncio
+async def test_what_was_read_as_one_session_is_no_other_with_the_same_bytes(storage, raw, shop):
+    session = offline_session(shop)
+    await storage.store_session(session)
+    assert session.equals(await storage.load_session(session.id))
+    await raw.put(f"it {shop}", await raw.get(session.id))
+    with pytest.raises(CorruptSessionError, match="another id"):
+        await storage.load_session(f"it {shop}")
+    assert session.equals(await storage.load_session(session.id))

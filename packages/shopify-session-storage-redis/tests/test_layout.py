@@ -283,3 +283,14 @@ async def test_unreadable_session_is_told_without_its_text(
     assert "cannot be read" in caplog.text
     await storage.store_session(offline_session(SHOP, id="it"))  # replaces it
     assert await storage.delete_session("it") is True
+
+
+@pytest.mark.asyncio
+async def test_what_was_read_as_one_session_is_no_other_with_the_same_bytes(storage, raw, prefix):
+    session = offline_session(SHOP)
+    await storage.store_session(session)
+    assert session.equals(await storage.load_session(session.id))
+    await raw.set(f"{prefix}_it", await raw.get(f"{prefix}_{session.id}"))
+    with pytest.raises(CorruptSessionError, match="another id"):
+        await storage.load_session("it")
+    assert session.equals(await storage.load_session(session.id))

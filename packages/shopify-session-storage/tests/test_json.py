@@ -35,6 +35,23 @@ def test_what_is_dumped_is_read():
         assert read_session_json(text).refresh_token == session.refresh_token
 
 
+@pytest.mark.parametrize("make", [offline_session, online_session])
+def test_what_is_read_again_is_the_callers_own(make):
+    text = dump_session_json(make("s.example"))
+    for again in (text, text.encode()):
+        first = read_session_json(again)
+        first.access_token = "changed"
+        if first.online_access_info is not None:
+            first.online_access_info.associated_user.email = "changed"
+        assert dump_session_json(read_session_json(again)) == text
+
+
+def test_texts_that_differ_are_never_taken_for_one_another():
+    texts = [dump_session_json(offline_session(f"s{number}.example")) for number in range(5_000)]
+    for text in (*texts, *texts):
+        assert dump_session_json(read_session_json(text.encode())) == text
+
+
 def test_every_spelling_of_json_is_read():
     text = f' {START} , [ "\\u0065xpires" , 1795264496123.0 ], ["scope", null]\n] '
     session = read_session_json(text)
@@ -102,7 +119,8 @@ def test_text_is_read_as_a_list_would_be_whatever_becomes_of_it(session, data):
         text = text[:at] + text[at + data.draw(st.integers(1, 5)) :]
     elif change == "bytes":
         text = text[:at] + data.draw(st.characters(exclude_categories=["Cs"])) + text[at:]
-    mine, plainly = read(text), read_plainly(text)
+    mine, plainly, again = read(text), read_plainly(text), read(text)
+    assert repr(again) == repr(mine)
     assert (mine is None) == (plainly is None)
     assert mine is None or vars(mine) == vars(plainly)
     assert mine is None or repr(mine) == repr(plainly)
