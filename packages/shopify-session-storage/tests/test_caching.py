@@ -186,6 +186,34 @@ async def test_a_failure_is_not_remembered_and_leaves_nothing_behind():
 
 
 @pytest.mark.asyncio
+async def test_a_second_loop_is_refused_at_hits_as_at_misses():
+    storage, cache = await cached()
+    storage.rows["a"] = session()
+    assert await cache.load_session("a") is not None
+
+    def other():
+        with pytest.raises(RuntimeError, match=r"shopify_session_storage\.sync"):
+            asyncio.run(cache.load_session("a"))
+
+    await asyncio.to_thread(other)
+    assert await cache.load_session("a") is not None
+    assert storage.count("load") == 1
+
+
+def test_what_is_kept_outlives_the_event_loop():
+    storage, cache = asyncio.run(cached())
+    storage.rows["a"] = session()
+    for loads in (1, 2, 3):
+        asyncio.run(load_thrice(cache))
+        assert storage.count("load") == loads
+
+
+async def load_thrice(cache):
+    for _ in range(3):
+        assert await cache.load_session("a") is not None
+
+
+@pytest.mark.asyncio
 async def test_memory_is_bounded_and_those_asked_for_last_stay():
     storage, cache = await cached(max_sessions=3)
     storage.rows = {id: session(id) for id in "abcdef"}

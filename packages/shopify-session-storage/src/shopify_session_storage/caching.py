@@ -1,5 +1,6 @@
 """A cache that answers loads from memory, for apps that load the same shops again and again."""
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -94,6 +95,7 @@ class CachedSessionStorage(WrappedSessionStorage):
         self._max_sessions = max_sessions
         self._entries: OrderedDict[str, _Entry] = OrderedDict()
         self._loads: dict[str, list[_Load]] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None  # on which the storage answered last
 
     def invalidate(self, id: str | None = None) -> None:
         """Forget the session with this id, or all. Loads under way are not cached either.
@@ -111,7 +113,9 @@ class CachedSessionStorage(WrappedSessionStorage):
     async def load_session(self, id: str) -> Session | None:
         check_session_id(id)
         began = monotonic()
-        if not _fresh.get():
+        loop = asyncio.get_running_loop()
+        # On another one the storage is asked, which refuses a second loop at hits, too.
+        if loop is self._loop and not _fresh.get():
             entry = self._entries.get(id)
             if entry is not None:
                 if began < entry.until and time() < entry.due:
@@ -127,6 +131,7 @@ class CachedSessionStorage(WrappedSessionStorage):
             loads.remove(load)
             if not loads and self._loads.get(id) is loads:
                 del self._loads[id]
+        self._loop = loop
         if load.is_current:
             self._keep(id, session, began + self._ttl)
         return session
