@@ -185,8 +185,7 @@ class SessionStorage(ABC):
 
         That is, if what is stored under its id has the access token and the refresh token of
         *expected*; None and ``""`` differ. Then *session* replaces it as a whole. If the connection
-        is lost, the call is repeated. If the first try had already taken effect, the tokens of
-        *session* are found in place, and the result is True, too.
+        is lost, the call is repeated; if the first try took effect after all, the result is True.
 
         If ``conditional_writes`` is ``"process"``, the session is loaded, compared and stored while
         other calls of this method on this object wait. Other processes and plain stores can come
