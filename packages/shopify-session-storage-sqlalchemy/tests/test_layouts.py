@@ -25,8 +25,8 @@ from shopify_session_storage_sqlalchemy import (
 )
 from sqlalchemy import MetaData, Table, inspect
 
+from .alembic_project import Alembic
 from .conftest import DRIVERS, SHOP, engine_on, engine_url
-from .test_tables import Alembic
 
 # aiosqlite's thread of a connection whose event loop has ended says so on its way out.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

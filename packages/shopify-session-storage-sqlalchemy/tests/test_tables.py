@@ -1,12 +1,8 @@
 """Tables: ours, the user's, Alembic's view of them, and the other adapters beside us."""
 
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import datetime
 
-import alembic
 import pytest
-from alembic import command
-from alembic.config import Config
 from shopify_session_storage import (
     MigrationError,
     SessionStorageUnavailableError,
@@ -34,108 +30,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from .conftest import SHOP, drop, engine_on, table_name
+from .tables import MINUTE, declared, works
 
 # aiosqlite's thread of a connection whose event loop has ended says so on its way out.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-
-MINUTE = timedelta(minutes=1)
-
-
-def declared(name=None):
-    """Return metadata with both tables of ours."""
-    metadata = MetaData()
-    name = name or table_name()
-    return metadata, sessions_table(metadata, name), leases_table(metadata, f"{name}_leases")
-
-
-async def works(storage):
-    """Use everything that has a statement of its own."""
-    online = online_session(SHOP, 7)
-    soon = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
-    offline = offline_session(SHOP, refresh_token="r", expires=soon, refresh_token_expires=soon)
-    assert await storage.store_session(online)
-    assert await storage.compare_and_store(offline, None) is True
-    assert await storage.compare_and_store(offline, None) is False
-    assert offline.equals(await storage.load_session(offline.id))
-    assert online.equals(await storage.load_session(online.id))
-    assert len(await storage.find_sessions_by_shop(SHOP)) == 2
-    assert sum([len(page.sessions) async for page in storage.scan_sessions(batch=1)]) == 2
-    assert await storage.acquire_lease("a", "me", MINUTE) is True
-    assert await storage.acquire_lease("a", "you", MINUTE) is False
-    await storage.release_lease("a", "me")
-    assert await storage.compare_and_delete(offline) is True
-    assert await storage.delete_session(online.id) is True
-    assert await storage.find_sessions_by_shop(SHOP) == []
-
-
-ENV = """
-from alembic import context
-
-attributes = context.config.attributes
-metadata = attributes["metadata"]
-names = {table.name for table in metadata.tables.values()}
-context.configure(
-    attributes["connection"],
-    target_metadata=metadata,
-    compare_type=True,
-    include_name=lambda name, kind, _: kind != "table" or name in names,
-    version_table=attributes["version_table"],
-)
-with context.begin_transaction():
-    context.run_migrations()
-"""
-
-
-class Alembic:
-    """A project's migrations, for the tables of *metadata*."""
-
-    def __init__(self, directory, metadata):
-        self._config = Config()
-        self._config.set_main_option("script_location", str(directory))
-        self._config.set_main_option("path_separator", "os")
-        template = Path(alembic.__file__).parent / "templates" / "generic" / "script.py.mako"
-        (directory / "versions").mkdir(parents=True)
-        (directory / "env.py").write_text(ENV)
-        (directory / "script.py.mako").write_text(template.read_text())
-        self.versions = MetaData()
-        version = Table(table_name(), self.versions)
-        self._config.attributes |= {"metadata": metadata, "version_table": version.name}
-        self.version = version
-
-    def migrate(self, connection):
-        """Write a migration by autogenerate, and apply it."""
-        self._config.attributes["connection"] = connection
-        command.revision(self._config, autogenerate=True)
-        command.upgrade(self._config, "head")
-
-    def check(self, connection):
-        """See that there is nothing to migrate; else it raises."""
-        self._config.attributes["connection"] = connection
-        command.check(self._config)
-
-
-@pytest.mark.asyncio
-async def test_alembic_creates_the_tables_and_finds_nothing_to_do_then(engine, tmp_path):
-    metadata, table, leases = declared()
-    project = Alembic(tmp_path / "alembic", metadata)
-    async with engine.begin() as connection:
-        await connection.run_sync(project.migrate)
-    async with engine.begin() as connection:
-        await connection.run_sync(project.check)
-    async with SQLAlchemySessionStorage(engine, table, leases=leases, on_error="raise") as storage:
-        await works(storage)
-    await drop(engine, table, leases, project.version)
-
-
-@pytest.mark.asyncio
-async def test_alembic_finds_nothing_to_do_after_create(engine, tmp_path):
-    metadata, table, leases = declared()
-    project = Alembic(tmp_path / "alembic", metadata)
-    async with SQLAlchemySessionStorage(engine, table, create=True, on_error="raise") as storage:
-        await works(storage)
-    async with engine.begin() as connection:
-        await connection.run_sync(project.check)
-    await drop(engine, table, leases, project.version)
 
 
 def _described(connection, name):

@@ -94,3 +94,7 @@ class Run:
     @property
     def lines(self):
         return [json.loads(line) for line in self.out.splitlines()]
+
+
+def copy(capsys, old, new, *words):
+    return Run(capsys, "copy", url_of(old), url_of(new), *words)

@@ -1,10 +1,11 @@
-"""A stand-in for Shopify, and a store of access tokens with a scripted storage."""
+"""A stand-in for Shopify, a store of access tokens in a scripted storage, and a subscriber."""
 
 from datetime import timedelta
 
 import pytest
 import pytest_asyncio
 from shopify_app import ShopifyApp
+from shopify_session_storage import subscribe
 from shopify_session_storage.access_tokens import AccessTokenStore
 from shopify_session_storage.access_tokens.calls import Endpoint
 from shopify_session_storage.testing import FakeShopify
@@ -38,3 +39,11 @@ async def tokens(storage, fake):
 async def endpoint(fake):
     async with fake.client() as client:
         yield Endpoint(ShopifyApp(fake.client_id, fake.client_secret), client, timedelta(seconds=5))
+
+
+@pytest.fixture
+def heard():
+    heard = []
+    unsubscribe = subscribe(heard.append)
+    yield heard
+    unsubscribe()
