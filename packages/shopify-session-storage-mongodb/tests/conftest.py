@@ -93,6 +93,17 @@ def with_options(url: str, options: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}{options}"
 
 
+def counted(proxy: Proxy, url: str) -> str:
+    """Return *url* through *proxy*, where nothing but calls makes round trips from now on.
+
+    The driver's own connections, which watch the server, would be counted, too.
+    """
+    return with_options(
+        through(proxy, url),
+        "directConnection=true&heartbeatFrequencyMS=600000&serverMonitoringMode=poll",
+    )
+
+
 @pytest.fixture(params=["motor", "pymongo"])
 def client_class(request):
     """Return the class of a client that a user may pass."""

@@ -11,7 +11,7 @@ from shopify_session_storage import SessionStorageError
 from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage_mongodb import MongoDBSessionStorage
 
-from .conftest import on_each_server, through, with_options
+from .conftest import counted, on_each_server, through
 
 # Where a connection is cut while PyMongo makes it, it leaves the socket to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
@@ -49,11 +49,8 @@ async def test_no_comparison_is_lost_to_a_cut_connection(mongodb_url, collection
 
 @pytest.mark.asyncio
 async def test_comparisons_take_one_round_trip_and_leases_two(mongodb_url, collection, proxy):
-    # Monitoring the server, which the driver does beside, is a matter of other connections.
     async with MongoDBSessionStorage(
-        with_options(through(proxy, mongodb_url), "heartbeatFrequencyMS=100000"),
-        session_collection_name=collection,
-        on_error="raise",
+        counted(proxy, mongodb_url), session_collection_name=collection, on_error="raise"
     ) as storage:
         for call, expected in (
             (lambda: storage.compare_and_store(SESSION, None), 1),

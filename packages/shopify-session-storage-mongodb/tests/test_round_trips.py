@@ -6,18 +6,13 @@ import pytest
 from shopify_session_storage.testing.sessions import online_session
 from shopify_session_storage_mongodb import MongoDBSessionStorage
 
-from .conftest import SHOP, through, with_options
+from .conftest import SHOP, counted
 
 
 @pytest.mark.asyncio
 async def test_every_operation_is_one_round_trip(mongodb_url, collection, raw, proxy):
-    # The driver's own connections, which watch the server, would be counted, too.
-    url = with_options(
-        through(proxy, mongodb_url),
-        "directConnection=true&heartbeatFrequencyMS=600000&serverMonitoringMode=poll",
-    )
     async with MongoDBSessionStorage(
-        url, session_collection_name=collection, on_error="raise"
+        counted(proxy, mongodb_url), session_collection_name=collection, on_error="raise"
     ) as storage:
         many = [online_session(SHOP, user) for user in range(50)]
         for session in many:
