@@ -5,6 +5,7 @@ import sys
 import timeit
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import cycle
 from statistics import median
 from typing import Any
 
@@ -61,6 +62,8 @@ def _conversions(rounds: int) -> dict[str, float]:
     pairs = session.to_property_array(return_user_data=True)
     data = session.to_dict()
     text = dump_session_json(session)
+    # More than are remembered, one after the other.
+    new_texts = cycle([dump_session_json(session_of(number)) for number in range(5000)])
     calls = {
         "a plain dataclass with the same fields": lambda: Plain(**fields),
         "Session": lambda: Session(**fields),
@@ -73,7 +76,8 @@ def _conversions(rounds: int) -> dict[str, float]:
         "Session to dict": session.to_dict,
         "dict to Session": lambda: Session.from_dict(data),
         "Session to JSON text": lambda: dump_session_json(session),
-        "JSON text to Session": lambda: read_session_json(text),
+        "JSON text to Session, read before": lambda: read_session_json(text),
+        "JSON text to Session, new": lambda: read_session_json(next(new_texts)),
     }
     count = 5000
     return {
