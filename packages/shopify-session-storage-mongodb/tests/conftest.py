@@ -1,6 +1,7 @@
 """Collections of their own for tests, and what looks at the documents."""
 
 import asyncio
+import gc
 from datetime import UTC, timedelta
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
@@ -32,6 +33,21 @@ def mongodb_url(request, mongodb_url, tmp_path_factory):
         pytest.skip("needs no stand-in, MongoDB itself is here")
     with ferretdb(tmp_path_factory.mktemp("ferretdb")) as url:
         yield url
+
+
+LEAVES_SOCKETS = [
+    pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning"),
+    pytest.mark.usefixtures("collected"),
+]
+"""Marks of tests in which PyMongo leaves the socket to the garbage collector, where a caller gives
+up, or the connection is cut, while PyMongo makes it."""
+
+
+@pytest.fixture(scope="module")
+def collected():
+    """Collect what a module's tests have left, or the warning would end another module's test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

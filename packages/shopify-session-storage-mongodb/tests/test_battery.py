@@ -13,8 +13,9 @@ from servers.handful import Handful
 from shopify_session_storage.testing import CASES, SessionStorageBattery
 from shopify_session_storage_mongodb import MongoDBSessionStorage
 
-# Where a caller gives up while PyMongo connects, it leaves the socket to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
+from .conftest import LEAVES_SOCKETS
+
+pytestmark = LEAVES_SOCKETS
 
 NOWHERE = "mongodb://127.0.0.1:{}/sessions?serverSelectionTimeoutMS=50"
 

@@ -11,10 +11,9 @@ from shopify_session_storage import SessionStorageError
 from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage_mongodb import MongoDBSessionStorage
 
-from .conftest import counted, on_each_server, through
+from .conftest import LEAVES_SOCKETS, counted, on_each_server, through
 
-# Where a connection is cut while PyMongo makes it, it leaves the socket to the garbage collector.
-pytestmark = pytest.mark.filterwarnings("ignore:unclosed <socket.socket:ResourceWarning")
+pytestmark = LEAVES_SOCKETS
 
 SESSION = offline_session("shop.myshopify.com")
 NEWER = replace(SESSION, access_token="newer")

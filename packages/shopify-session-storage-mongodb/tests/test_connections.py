@@ -11,7 +11,9 @@ from shopify_session_storage import SessionStorageUnavailableError
 from shopify_session_storage.testing.sessions import online_session
 from shopify_session_storage_mongodb import MongoDBSessionStorage
 
-from .conftest import SHOP, close, through, with_options
+from .conftest import LEAVES_SOCKETS, SHOP, close, through, with_options
+
+pytestmark = LEAVES_SOCKETS
 
 
 @pytest.mark.asyncio
