@@ -95,3 +95,37 @@ async def test_a_token_that_comes_while_the_refused_one_is_deleted_stays(
     assert await tokens.delete("alpha", only_if=old.access_token) is False
     stored = await storage.load_session(ID)
     assert fake.takes_refresh_token("alpha", stored.refresh_token)
+
+
+def given_again(token):
+    """Return what Shopify answers if it gives *token* once more."""
+    answer = {"access_token": token.token, "scope": token.scope, "expires_in": 3600}
+    if token.user is None:
+        return answer | {"refresh_token": "shprt_again", "refresh_token_expires_in": 7_776_000}
+    user = {name: token["user"][name] for name in token["user"] if name != "scope"}
+    return answer | {"associated_user": user, "associated_user_scope": token.scope}
+
+
+@pytest.mark.parametrize("mode", ["offline", "online"])
+@pytest.mark.asyncio
+async def test_shopify_is_not_asked_for_ever_if_it_gives_the_same_token_again(tokens, fake, mode):
+    old = await tokens.get_or_exchange(fake.verified("alpha"), mode)
+    requests = fake.requests[DOMAIN]
+    fake.fail("alpha", *always(body=given_again(old)))
+    async with asyncio.timeout(10):
+        with pytest.raises(TokenRefreshUnavailable, match="again") as caught:
+            await tokens.get_or_exchange(fake.verified("alpha"), mode, refused=old)
+        assert caught.value.access_token is None
+        with pytest.raises(ReauthorizationRequired, match="write_files"):
+            await tokens.get_or_exchange(fake.verified("alpha"), mode, scopes="write_files")
+    assert fake.requests[DOMAIN] == requests + 2
+
+
+@pytest.mark.asyncio
+async def test_the_same_token_will_do_if_it_has_the_scopes_now(tokens, fake):
+    old = await tokens.get_or_exchange(fake.verified("alpha"))
+    wider = given_again(old) | {"scope": f"{old.scope},write_files"}
+    fake.fail("alpha", *always(body=wider))
+    async with asyncio.timeout(10):
+        new = await tokens.get_or_exchange(fake.verified("alpha"), scopes="write_files")
+    assert (new.token, new.scope) == (old.token, wider["scope"])

@@ -113,20 +113,25 @@ class Serving:
         """
         has_id_token = field(verified, "id_token") is not None
         fresh = refused is not None or bool(wanted)
+        unwanted = refused
         while True:
-            session = await self._without_id_token(id, refused, has_id_token, fresh=fresh)
+            session = await self._without_id_token(id, unwanted, has_id_token, fresh=fresh)
             fresh = True
             if session is not None and has_id_token and lacks_scopes(session, wanted):
-                refused, session = session.access_token, None
+                unwanted, session = session.access_token, None
             if session is None and not has_id_token:
                 raise ReauthorizationRequired(
                     "there is no valid access token, and the request has no ID token",
                     shop=domain,
                     response=field(verified, "invalid_token_response"),
                 )
-            session = session or await self._exchanged(id, domain, mode, verified, refused)
+            session = session or await self._exchanged(id, domain, mode, verified, unwanted)
             if session is not None:
                 check_scopes(session, wanted)
+                if session.access_token == refused:
+                    raise TokenRefreshUnavailable(
+                        "Shopify gives the access token again that it refuses", shop=domain
+                    )
                 return session
 
     async def _without_id_token(
@@ -158,7 +163,10 @@ class Serving:
     async def _exchanged(
         self, id: str, domain: str, mode: str, verified: object, refused: str | None
     ) -> Session | None:
-        """Return what the ID token of *verified* is worth; None to look again at what is stored."""
+        """Return what the ID token of *verified* is worth; None to look again at what is stored.
+
+        It is *refused* only if Shopify itself gives that again: to ask once more would not help.
+        """
         key = f"exchange {id}"
         theirs = self._flights.get(key)
         flight = theirs or self._flights.start(
@@ -173,7 +181,8 @@ class Serving:
                 raise
             return None  # somebody else's ID token was refused
         else:
-            return session if session and session.access_token != refused else None
+            # Somebody else's exchange may have begun before that one was refused.
+            return None if theirs and session and session.access_token == refused else session
         raise ReauthorizationRequired(
             "the shop has uninstalled the app meanwhile",
             shop=domain,

@@ -317,7 +317,7 @@ class AccessTokenStore(AllShops):
                 not accept it; answer with ``.response``. Also if the new token lacks some of
                 *scopes*.
             RequestNotVerified: If the request is not verified; answer with ``.response``.
-            TokenRefreshUnavailable: If Shopify gives no token right now.
+            TokenRefreshUnavailable: If Shopify gives no token right now, or *refused* once more.
             MalformedTokenResponse: If Shopify's answer is not complete.
             ValueError: If the request names no shop.
             TypeError: If *verified* is something else.
