@@ -1,10 +1,11 @@
 """The tokens of a session, sealed and opened."""
 
+from asyncio import CancelledError
 from typing import Final, Literal
 
 from shopify_session_storage.encryption.cipher import Cipher, DecryptionError
 from shopify_session_storage.encryption.keyring import PREFIX
-from shopify_session_storage.errors import InvalidSessionError
+from shopify_session_storage.errors import InvalidSessionError, SessionStorageError
 from shopify_session_storage.failures import hide_locals
 from shopify_session_storage.session import Session
 from shopify_session_storage.stored import copy_session
@@ -28,15 +29,23 @@ async def sealed(cipher: Cipher, session: Session) -> Session:
     """
     copy = copy_session(session)
     for name, field in _FIELDS.items():
-        token = getattr(session, name)
-        if token:
-            if token.startswith(PREFIX):
-                raise InvalidSessionError(f"{name} is encrypted already")
-            text = await cipher.seal(token, _context(session, field))
-            if not text.startswith(PREFIX):  # it would be read as a token
-                raise ValueError(f"what the cipher's seal() returns must begin with {PREFIX}")
-            setattr(copy, name, text)
+        if getattr(session, name):
+            context = _context(session, field)
+            try:
+                setattr(copy, name, await _sealed(cipher, getattr(session, name), name, context))
+            except BaseException as error:
+                _hide(error)
+                raise
     return copy
+
+
+async def _sealed(cipher: Cipher, token: str, name: str, context: bytes) -> str:
+    if token.startswith(PREFIX):
+        raise InvalidSessionError(f"{name} is encrypted already")
+    text = await cipher.seal(token, context)
+    if not text.startswith(PREFIX):  # it would be read as a token
+        raise ValueError(f"what the cipher's seal() returns must begin with {PREFIX}")
+    return text
 
 
 async def opened(cipher: Cipher, session: Session, plaintext: Plaintext) -> Session:
@@ -47,21 +56,36 @@ async def opened(cipher: Cipher, session: Session, plaintext: Plaintext) -> Sess
     """
     copy = copy_session(session)
     for name, field in _FIELDS.items():
-        token = getattr(session, name)
-        if not token or (plaintext == "accept" and not token.startswith(PREFIX)):
+        if not getattr(session, name):
             continue
-        if not token.startswith(PREFIX):
-            raise _undecipherable(session, name, "it is not encrypted", None, "not encrypted")
+        context = _context(session, field)
         failure: DecryptionError
         try:
-            setattr(copy, name, await cipher.open(token, _context(session, field)))
+            setattr(copy, name, await _opened(cipher, getattr(session, name), context, plaintext))
         except DecryptionError as error:
             hide_locals(error)
             failure = error
+        except BaseException as error:
+            _hide(error)
+            raise
         else:
             continue
-        raise _undecipherable(session, name, str(failure), failure.key_id, failure.reason)
+        raise _undecipherable(session, name, failure)
     return copy
+
+
+async def _opened(cipher: Cipher, text: str, context: bytes, plaintext: Plaintext) -> str:
+    if text.startswith(PREFIX):
+        return await cipher.open(text, context)
+    if plaintext == "accept":
+        return text
+    raise DecryptionError("it is not encrypted", reason="not encrypted")
+
+
+def _hide(error: BaseException) -> None:
+    """Remove the frames that a cipher has failed in: they hold tokens, and perhaps keys."""
+    expected = isinstance(error, SessionStorageError | CancelledError)
+    hide_locals(error, places=not expected and not getattr(error, "__notes__", None))
 
 
 def is_current(cipher: Cipher, session: Session) -> bool:
@@ -72,12 +96,10 @@ def is_current(cipher: Cipher, session: Session) -> bool:
     )
 
 
-def _undecipherable(
-    session: Session, name: str, why: str, key_id: str | None, reason: str
-) -> DecryptionError:
+def _undecipherable(session: Session, name: str, failure: DecryptionError) -> DecryptionError:
     return DecryptionError(
-        f"the {name.replace('_', ' ')} of session {session.id!r} cannot be decrypted: {why}",
+        f"the {name.replace('_', ' ')} of session {session.id!r} cannot be decrypted: {failure}",
         id=session.id,
-        key_id=key_id,
-        reason=reason,
+        key_id=failure.key_id,
+        reason=failure.reason,
     )
