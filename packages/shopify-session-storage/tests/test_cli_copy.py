@@ -211,6 +211,8 @@ def test_a_state_file_that_cannot_be_written_is_told(tmp_path, old, new, capsys)
     run = copy(capsys, old, new, "--resume", tmp_path / "no" / "such" / "place")
     assert run.code == 2
     assert "--resume" in run.err
+    # It has given up the lease that it took, so it need not be waited for.
+    assert copy(capsys, old, new, "--resume", tmp_path / "here").code == 0
 
 
 def test_a_live_writer_of_the_target_wins(old, new):

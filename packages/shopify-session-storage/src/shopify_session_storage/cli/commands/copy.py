@@ -94,19 +94,24 @@ async def run(arguments: argparse.Namespace, output: Output) -> Exit:
         )
     async with opened_to_read(source) as old, opened(target) as new:
         copy = Copy(old, new, state, file, arguments.on_conflict, output)
-        await copy.begin(live=arguments.live, is_new=found is None)
         try:
-            await copy.run(verify=arguments.verify)
-        except BaseException:
-            output.say(
-                f"{state.copying.seen:,} sessions are done; run the same command to go on from "
-                f"there, with {file.path}"
-            )
-            raise
+            await copy.begin(live=arguments.live, is_new=found is None)
+            await _run(copy, state, file, output, verify=arguments.verify)
         finally:
             await copy.end()
     file.remove()
     return _tell(state, output, is_dry=False, is_verified=arguments.verify)
+
+
+async def _run(copy: Copy, state: State, file: StateFile, output: Output, *, verify: bool) -> None:
+    try:
+        await copy.run(verify=verify)
+    except BaseException:
+        output.say(
+            f"{state.copying.seen:,} sessions are done; run the same command to go on from "
+            f"there, with {file.path}"
+        )
+        raise
 
 
 @asynccontextmanager
