@@ -65,6 +65,14 @@ def test_what_cannot_be_read_is_listed_too(path, capsys):
     run = Run(capsys, "list", url_of(path), "--json")
     assert run.code == 1
     assert {"id": offline("never").id, "corrupt": True} in run.lines
+    of_its_shop = Run(capsys, "list", url_of(path), "--shop", "never")
+    assert (of_its_shop.code, offline("never").id in of_its_shop.err) == (1, True)
+
+
+@pytest.mark.parametrize("shop", ["", "a" * 256])
+def test_a_shop_that_cannot_be_is_a_wrong_argument(shop, path, capsys):
+    run = Run(capsys, "list", url_of(path), "--shop", shop)
+    assert (run.code, "shop" in run.err) == (2, True)
 
 
 def test_one_is_shown(path, capsys):

@@ -5,9 +5,11 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from shopify_session_storage import CorruptSessionError
 from shopify_session_storage.cli.examining.census import DEADLINE, Census
 from shopify_session_storage.cli.examining.sql import clock_finding
 from shopify_session_storage.pages import SessionPage
+from shopify_session_storage_memory import MemorySessionStorage
 
 from .cli_runs import ACCESS, NOW, REFRESH, Run, offline, online, sql, store, url_of
 
@@ -137,6 +139,27 @@ def test_a_storage_that_keeps_no_leases_is_told(capsys):
     assert run.code == 0
     found = {one["check"]: one["level"] for one in run.json["findings"]}
     assert found["fencing"] == "warn"
+
+
+def test_what_cannot_be_read_hides_nothing_else(capsys, monkeypatch):
+    """Where shops are lists, the others of its shop cannot be looked up."""
+
+    async def pages():
+        yield SessionPage([offline(refresh_token_expires=None), offline("beta")], ["alpha_7"])
+
+    async def find(storage, shop):
+        if shop.startswith("alpha"):
+            raise CorruptSessionError("session 'alpha_7' cannot be read", id="alpha_7")
+        return [offline("beta")]
+
+    monkeypatch.setattr(MemorySessionStorage, "scan_sessions", lambda storage: pages())
+    monkeypatch.setattr(MemorySessionStorage, "find_sessions_by_shop", find)
+    run = Run(capsys, "doctor", "memory://", "--json")
+    found = {one["check"]: one for one in run.json["findings"]}
+    assert (run.json["numbers"]["sessions"], run.json["numbers"]["corrupt"]) == (2, 1)
+    assert "alpha_7" in found["corrupt"]["message"]
+    assert found["refresh unknown"]["level"] == "warn"
+    assert found["lists"]["message"].startswith("1 sessions were looked up")
 
 
 def test_a_server_that_does_not_answer(capsys):

@@ -5,11 +5,12 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from shopify_session_storage.cli.exits import Exit
+from shopify_session_storage.cli.exits import Exit, Stop
 from shopify_session_storage.cli.masking import masked
 from shopify_session_storage.cli.opening import opened_to_read
 from shopify_session_storage.cli.printing import Column, Output, date_text
 from shopify_session_storage.cli.words import add_place, duration, place_of
+from shopify_session_storage.errors import CorruptSessionError
 from shopify_session_storage.ids import sanitize_shop
 from shopify_session_storage.pages import SessionPage
 from shopify_session_storage.session import Session
@@ -107,8 +108,14 @@ async def _pages(storage: SessionStorage, shop: str | None) -> AsyncIterator[Ses
     if shop is None:
         async for page in storage.scan_sessions():
             yield page
-    else:
-        yield SessionPage(await storage.find_sessions_by_shop(sanitize_shop(shop) or shop))
+        return
+    try:
+        found = await storage.find_sessions_by_shop(sanitize_shop(shop) or shop)
+    except CorruptSessionError as error:
+        raise Stop(str(error), Exit.PARTIAL) from None
+    except ValueError as error:
+        raise Stop(str(error), Exit.USAGE) from None
+    yield SessionPage(found)
 
 
 def _is_wanted(session: Session, *, expired: bool, due: timedelta | None) -> bool:

@@ -4,6 +4,7 @@ import asyncio
 from typing import Final
 
 from shopify_session_storage.cli.examining.findings import Finding, Tally
+from shopify_session_storage.errors import CorruptSessionError
 from shopify_session_storage.pages import SessionPage
 from shopify_session_storage.sql.tables import SqlTables
 from shopify_session_storage.storage import SessionStorage
@@ -30,7 +31,12 @@ class Lists:
             return  # a database that keeps the list itself, in its index
         some = page.sessions[:: max(1, len(page.sessions) // _SAMPLE)]
         finds = [self._storage.find_sessions_by_shop(session.shop) for session in some]
-        for session, found in zip(some, await asyncio.gather(*finds), strict=True):
+        outcomes = await asyncio.gather(*finds, return_exceptions=True)
+        for session, found in zip(some, outcomes, strict=True):
+            if isinstance(found, CorruptSessionError):
+                continue  # another session of the shop, which the walk comes to as well
+            if isinstance(found, BaseException):
+                raise found
             self._looked += 1
             if session.id not in {one.id for one in found}:
                 self._unlisted.add(session.id)
