@@ -242,6 +242,22 @@ async def test_what_a_wrong_clock_may_have_ended_is_tried_all_the_same(tokens, s
     assert found == {domain("ended"): "refresh_token", domain("lost"): "lost"}
 
 
+@pytest.mark.asyncio
+async def test_a_refresh_token_whose_end_is_not_stored_is_kept_warm(tokens, storage, fake):
+    """As doctor says: the next refresh stores it. Until then it may end any day."""
+    await fill(storage, fake, ["idle"], expiring=True, refresh_token_expires=None,
+               expires=soon(minutes=-1))  # fmt: skip
+    await fill(storage, fake, ["busy"], expiring=True, refresh_token_expires=None)
+    await fill(storage, fake, ["bare"], expiring=True, refresh_token_expires=None,
+               refresh_token=None, expires=soon(minutes=-1))  # fmt: skip
+    shops = ["idle", "busy", "bare"]
+    found = {due.shop: due.reason async for due in tokens.iter_refresh_due(shops)}
+    assert found == {domain("idle"): "refresh_token", domain("bare"): "access_token"}
+    assert (await tokens.keep_warm(shops, per_second=1000)).done == [domain("idle")]
+    assert storage.rows[id_of("idle")].refresh_token_expires > soon(days=89)
+    assert fake.requests == {domain("idle"): 1}
+
+
 @pytest.mark.parametrize("call", ["keep_warm", "migrate_to_expiring"])
 @pytest.mark.asyncio
 async def test_wrong_arguments_are_told_at_once(tokens, call):

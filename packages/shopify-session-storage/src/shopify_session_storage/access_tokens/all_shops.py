@@ -59,9 +59,10 @@ class AllShops:
     ) -> upkeep.Report:
         """Refresh the tokens of idle shops before their refresh tokens expire.
 
-        Run it once a day. Shops whose refresh token lasts longer are left alone. A problem with one
-        shop is in the report, and does not stop the run. A shop that does not answer delays no
-        other.
+        Run it once a day. Shops whose refresh token lasts longer are left alone. If it is not
+        stored when a refresh token expires, it is refreshed as soon as the access token is due. A
+        problem with one shop is in the report, and does not stop the run. A shop that does not
+        answer delays no other.
 
         Args:
             shops: The shops, any number; each is examined once. None: all that are stored.

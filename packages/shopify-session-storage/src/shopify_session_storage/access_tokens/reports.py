@@ -43,9 +43,10 @@ class RefreshDue:
     Attributes:
         shop: The shop's full domain; what was given, if that is not a shop.
         reason: ``"access_token"``: it is due, and the next use refreshes it;
-            ``"refresh_token"``: it expires soon, so refresh it now; ``"lost"``: it has expired, and
-            only a merchant can help; ``"never_expires"``: the old kind of token, to be migrated;
-            ``"failed"``: the session could not be read, see ``error``.
+            ``"refresh_token"``: it expires soon, or its end is not stored, so refresh it now;
+            ``"lost"``: it has expired, and only a merchant can help; ``"never_expires"``: the old
+            kind of token, to be migrated; ``"failed"``: the session could not be read, see
+            ``error``.
         expires: When the access token expires, or None.
         refresh_token_expires: When the refresh token expires, or None.
         error: What went wrong, without a traceback, or None.

@@ -92,7 +92,10 @@ def _reason(session: Session, due: Callable[[Session], bool], within: timedelta)
         return "refresh_token"
     if session.expires is None:
         return "never_expires"
-    return "access_token" if due(session) else None
+    if not due(session):
+        return None
+    # Nobody knows when it ends, so it may be soon. What replaces it has a date.
+    return "refresh_token" if session.refresh_token and expires is None else "access_token"
 
 
 async def keep_warm(
