@@ -30,3 +30,16 @@ async def test_a_token_that_lives_short_is_not_always_due(endpoint, fake):
     long = await endpoint.renew(short)
     assert lifetimes.due(left(long, 119), BEFORE)
     assert not lifetimes.due(replace(long, expires=None), BEFORE)
+
+
+@pytest.mark.asyncio
+async def test_a_token_of_an_hour_takes_no_memory(endpoint, fake):
+    """A run over all shops may see a million of them."""
+    long = await endpoint.renew(session_from_access_token(fake.install("alpha")))
+    half = timedelta(minutes=30)
+    assert not endpoint.lifetimes.due(left(long, 1805), half)
+    assert endpoint.lifetimes.due(left(long, 1795), half)
+    assert endpoint.lifetimes._lives == {}
+    fake.access_token_lifetime = timedelta(minutes=40)
+    await endpoint.renew(long)
+    assert list(endpoint.lifetimes._lives) == [long.id]

@@ -1,8 +1,13 @@
 """How early a token is due: for one that lives short, not always."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from shopify_session_storage.session import Session
+
+# Nearly twice the longest time that a token is due before it ends. One that lives an hour has lost
+# a second on its way, and must not be noted: there may be a million of those.
+_SHORT: Final = timedelta(minutes=55)
 
 
 class Lifetimes:
@@ -21,7 +26,7 @@ class Lifetimes:
         self._lives.pop(session.id, None)
         if session.expires is not None:
             life = session.expires - datetime.now(UTC)
-            if life < timedelta(hours=1):  # twice the longest time that a token is due before
+            if life < _SHORT:
                 self._lives[session.id] = life
 
     def due(self, session: Session, before: timedelta) -> bool:
