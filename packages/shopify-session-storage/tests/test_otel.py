@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from opentelemetry.metrics import NoOpMeter, NoOpMeterProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from shopify_app import ShopifyApp
 from shopify_session_storage.access_tokens import AccessTokenStore
+from shopify_session_storage.events import StorageCall, emit
 from shopify_session_storage.otel import instrument
 from shopify_session_storage.testing import FakeShopify
 
@@ -61,3 +63,32 @@ async def test_calls_and_tokens_become_metrics_without_shops_and_tokens():
     assert events == {"exchange.start": 1, "exchange.ok": 1}
     assert "shpat_" not in repr(measured)
     assert "alpha" not in repr(measured)
+
+
+def test_what_takes_milliseconds_is_told_apart():
+    """The SDK's own bounds would put all that takes less than five seconds into one bucket."""
+    reader = InMemoryMetricReader()
+    end = instrument(MeterProvider([reader]))
+    for seconds, size in ((0.0004, 1), (0.003, 2), (0.02, 3), (0.7, 100)):
+        emit(StorageCall("redis", "load", "ok", seconds, size, None))
+    end()
+    [resource] = reader.get_metrics_data().resource_metrics
+    for metric in resource.scope_metrics[0].metrics:
+        [point] = metric.data.data_points
+        assert sorted(point.bucket_counts)[-4:] == [1, 1, 1, 1], metric.name
+
+
+def test_an_older_api_takes_no_advice():
+    made = []
+
+    class OlderMeter(NoOpMeter):
+        def create_histogram(self, name, unit="", description=""):
+            made.append(name)
+            return super().create_histogram(name, unit, description)
+
+    class OlderProvider(NoOpMeterProvider):
+        def get_meter(self, name, *_, **__):
+            return OlderMeter(name)
+
+    instrument(OlderProvider())()
+    assert made == ["db.client.operation.duration", "shopify.session_storage.group.size"]

@@ -1,9 +1,9 @@
 """OpenTelemetry metrics of storages and access tokens; needs the extra ``[otel]``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from opentelemetry.metrics import MeterProvider, get_meter_provider
+from opentelemetry.metrics import Histogram, Meter, MeterProvider, get_meter_provider
 
 from shopify_session_storage.events import Event, StorageCall, subscribe
 
@@ -16,6 +16,11 @@ _SYSTEMS: Final = {
     "redis": "redis",
     "sqlite": "sqlite",
 }
+
+# The bounds that the conventions have for durations. Those of the SDK are meant for milliseconds:
+# whatever takes less than five seconds would be in one bucket.
+_SECONDS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10)
+_CALLS: Final = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 def instrument(meter_provider: MeterProvider | None = None) -> Callable[[], None]:
@@ -35,12 +40,14 @@ def instrument(meter_provider: MeterProvider | None = None) -> Callable[[], None
         A function that stops the recording.
     """
     meter = (meter_provider or get_meter_provider()).get_meter("shopify_session_storage")
-    durations = meter.create_histogram(
-        "db.client.operation.duration", "s", "Duration of database client operations."
-    )
-    sizes = meter.create_histogram(
-        "shopify.session_storage.group.size", "{call}", "How many calls travelled together."
-    )
+    durations = _histogram(
+        meter, _SECONDS,
+        "db.client.operation.duration", "s", "Duration of database client operations.",
+    )  # fmt: skip
+    sizes = _histogram(
+        meter, _CALLS,
+        "shopify.session_storage.group.size", "{call}", "How many calls travelled together.",
+    )  # fmt: skip
     tokens = meter.create_counter(
         "shopify.access_token.events", "{event}", "What happened to access tokens."
     )
@@ -62,3 +69,10 @@ def instrument(meter_provider: MeterProvider | None = None) -> Callable[[], None
             tokens.add(1, attributes)
 
     return subscribe(record)
+
+
+def _histogram(meter: Meter, bounds: Sequence[float], *words: str) -> Histogram:
+    try:
+        return meter.create_histogram(*words, explicit_bucket_boundaries_advisory=bounds)
+    except TypeError:  # an older version of the API, which knows no advice
+        return meter.create_histogram(*words)
