@@ -12,6 +12,7 @@ from shopify_session_storage_kv_style import CloudflareKVError, KVSessionStorage
 from .conftest import Plain, refusal
 
 SOON = format_datetime(datetime.now(UTC) + timedelta(seconds=1), usegmt=True)
+NEVER = "Wed, 21 Oct 99999999999999999999 07:28:00 GMT"  # more than Python can hold
 HTML = {"status": 502, "body": "<html>Bad gateway</html>", "headers": {}}
 
 
@@ -22,6 +23,7 @@ HTML = {"status": 502, "body": "<html>Bad gateway</html>", "headers": {}}
         [refusal(429, 10429, **{"Retry-After": "1"}), refusal(429, 10429)],
         [refusal(503, 1, **{"Retry-After": SOON}), refusal(500, 1, **{"Retry-After": "soon"})],
         [HTML, {"status": 599, "body": "", "headers": {"Retry-After": "-1"}}],
+        [refusal(429, 10429, **{"Retry-After": NEVER})],
     ],
 )
 async def test_what_passes_is_waited_for(storage, shop, faults, planned):

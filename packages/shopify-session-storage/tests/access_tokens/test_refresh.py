@@ -13,10 +13,11 @@ from shopify_session_storage.access_tokens import (
     session_from_access_token,
 )
 from shopify_session_storage.access_tokens.calls import RefreshTokenRejected, parse_retry_after
+from shopify_session_storage.access_tokens.clock import ClockCheck
 from shopify_session_storage.testing.shopify import Fault
 
 from ..scripted import DriverError, ScriptedStorage, settle
-from .shops import DOMAIN, ID, asked, end_lease, expire
+from .shops import DOMAIN, ID, always, asked, end_lease, expire
 
 
 @pytest.mark.asyncio
@@ -290,3 +291,14 @@ def test_retry_after(value, seconds):
     expected = None if seconds is None else timedelta(seconds=seconds)
     assert parse_retry_after(value) == expected
     assert parse_retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == timedelta(0)
+
+
+@pytest.mark.asyncio
+async def test_a_date_that_cannot_be_is_no_date(tokens, fake, expired):
+    """Python cannot hold it. A good answer is not lost for its sake."""
+    never = "Wed, 21 Oct 99999999999999999999 07:28:00 GMT"
+    fake.fail("alpha", *always(status=429, headers={"Retry-After": never}))
+    with pytest.raises(TokenRefreshUnavailable) as caught:
+        await tokens.get("alpha")
+    assert caught.value.retry_after is None
+    ClockCheck().look(never, datetime.now(UTC))

@@ -196,7 +196,7 @@ def parse_retry_after(value: str | None) -> timedelta | None:
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
     if math.isnan(seconds):
         return None

@@ -27,7 +27,7 @@ class ClockCheck:
             return
         try:
             theirs = parsedate_to_datetime(date)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return
         if theirs.tzinfo is None:
             theirs = theirs.replace(tzinfo=UTC)
