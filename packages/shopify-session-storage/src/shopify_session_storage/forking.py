@@ -11,23 +11,37 @@ class _Process:
 
 class _State:
     def __init__(self) -> None:
+        self._of: dict[int, tuple[_Process, threading.Lock]] = {}
         self.renew()
 
     def renew(self) -> None:
-        self.process = _Process()
+        id = os.getpid()
         # Another thread may have held the mutex when the process was forked, and is not here.
-        self.mutex = threading.Lock()
+        new = (_Process(), threading.Lock())
+        # If several threads notice the fork at once, they get the same; setdefault() is atomic.
+        self.process, self.mutex = self._of.setdefault(id, new)
+        self.id = id
+
+    def after_fork(self) -> None:
+        self._of.clear()  # ids are given again
+        self.renew()
 
 
 _STATE: Final = _State()
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_STATE.renew)
+    os.register_at_fork(after_in_child=_STATE.after_fork)
 
 
 def this_process() -> object:
     """Return the object that stands for this process; a forked child has another one."""
     return _STATE.process
+
+
+def notice_fork() -> None:
+    """Notice a fork that Python was not told of. That is how uWSGI forks, unless it is told to."""
+    if os.getpid() != _STATE.id:
+        _STATE.renew()
 
 
 def mutex() -> threading.Lock:

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary, finalize
 
 from shopify_session_storage.errors import SessionStorageUnavailableError
-from shopify_session_storage.forking import mutex, this_process
+from shopify_session_storage.forking import mutex, notice_fork, this_process
 
 _R = TypeVar("_R")
 
@@ -141,6 +141,7 @@ def portal() -> Portal:
         RuntimeError: Where gevent or eventlet have replaced threads, or what an event loop waits
             with.
     """
+    notice_fork()
     if _portals and _portals[-1].process is this_process():
         return _portals[-1]
     _refuse_green_threads()
@@ -152,6 +153,7 @@ def portal() -> Portal:
 
 
 def _end() -> None:
+    notice_fork()
     if _portals and _portals[-1].process is this_process():
         _portals[-1].end()
 
