@@ -88,6 +88,16 @@ def test_what_cannot_be_read_is_named_and_the_rest_copied(old, new, capsys):
     assert load(new, offline().id) is not None
 
 
+def test_no_id_commands_the_terminal(old, new, capsys):
+    store(old, offline(), offline("beta"))
+    sql(old, "UPDATE shopify_sessions SET id = 'beta' || char(27) || '[2J' || char(10, 0)"
+             " WHERE shop LIKE 'beta%'")  # fmt: skip
+    run = copy(capsys, old, new)
+    assert run.code == 1
+    assert "beta\\x1b[2J\\n\\x00" in run.out
+    assert not any(one in run.out + run.err for one in "\x1b\0")
+
+
 def test_what_the_target_cannot_read_is_left_as_it_is(old, new, capsys):
     store(old, offline(), offline("beta"))
     store(new, offline("beta"))

@@ -10,6 +10,7 @@ from shopify_session_storage.cli.copying.rules import OnConflict
 from shopify_session_storage.cli.copying.state import State, StateFile
 from shopify_session_storage.cli.copying.walk import Copy
 from shopify_session_storage.cli.exits import Exit, Stop
+from shopify_session_storage.cli.masking import printable
 from shopify_session_storage.cli.opening import NothingThere, opened, opened_to_read
 from shopify_session_storage.cli.printing import Output, listed
 from shopify_session_storage.cli.urls import Place, place
@@ -157,7 +158,7 @@ def _tell(state: State, output: Output, *, is_dry: bool, is_verified: bool) -> E
         ]
         for name, number, note in lines:
             if number or name in ("copied", "to copy"):
-                output.line(f"{name:10}  {number:>11,}  {note}".rstrip())
+                output.line(printable(f"{name:10}  {number:>11,}  {note}".rstrip()))
         if is_verified:
             output.line(f"{'verified':10}  {verified:>11,}")
     for id, reason in last.failed_ids.items():
