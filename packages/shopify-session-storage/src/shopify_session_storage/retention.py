@@ -1,14 +1,19 @@
 """Which sessions are dead, and removing them, without ever removing one that came back to life."""
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from shopify_session_storage.checks import check_expected
+from shopify_session_storage.errors import InvalidSessionError
 from shopify_session_storage.pacing import Pace, step_of
 from shopify_session_storage.pages import check_scan
 from shopify_session_storage.session import Session, check_date
 from shopify_session_storage.storage import SessionStorage
+
+_logger: Final = logging.getLogger("shopify_session_storage.retention")
 
 GRACE: Final = timedelta(days=1)
 """How long a session must be dead, because clocks differ."""
@@ -101,7 +106,11 @@ async def purge_expired(
     pace = Pace()
     async for page in storage.scan_sessions(batch=step_of(storage, batch)):
         examined += len(page.sessions) + len(page.corrupt)
-        dead = [one for one in page.sessions if is_dead(one, before, offline=offline)]
+        dead = [
+            one
+            for one in page.sessions
+            if is_dead(one, before, offline=offline) and _can_be_compared(one)
+        ]
         if dry_run:
             deleted += len(dead)
         else:
@@ -110,3 +119,13 @@ async def purge_expired(
         if page.after is not None:
             await pace.rest()
     return PurgeReport(examined, deleted)
+
+
+def _can_be_compared(session: Session) -> bool:
+    try:
+        check_expected(session)
+    except InvalidSessionError as error:
+        # Another program has stored it, by its own rules. It must not end the purge of all others.
+        _logger.warning("session %r cannot be purged: %s", session.id, error)
+        return False
+    return True

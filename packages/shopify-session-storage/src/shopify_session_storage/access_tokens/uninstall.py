@@ -18,6 +18,7 @@ from shopify_session_storage.access_tokens.fence import Fence
 from shopify_session_storage.access_tokens.sessions import Sessions, issued
 from shopify_session_storage.errors import (
     CorruptSessionError,
+    InvalidSessionError,
     MigrationError,
     SessionStorageError,
     SessionStorageUnavailableError,
@@ -74,7 +75,7 @@ async def _delete(
     for session in old:
         asking.forget(session.id)
     results = await asyncio.gather(
-        *(sessions.storage.compare_and_delete(session) for session in old), return_exceptions=True
+        *(_delete_one(sessions, session) for session in old), return_exceptions=True
     )
     for result in results:
         if isinstance(result, BaseException):
@@ -88,6 +89,14 @@ async def _delete(
     if isinstance(listed, CorruptSessionError):
         raise listed
     return all(results)
+
+
+async def _delete_one(sessions: Sessions, session: Session) -> bool:
+    try:
+        return await sessions.storage.compare_and_delete(session)
+    except InvalidSessionError:
+        # Another program has stored it, by its own rules, so none of ours can renew it meanwhile.
+        return await sessions.storage.delete_session(session.id)
 
 
 def _older(found: Iterable[Session], moment: datetime | None) -> list[Session]:

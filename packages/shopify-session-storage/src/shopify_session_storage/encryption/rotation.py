@@ -7,6 +7,7 @@ from typing import Final
 from shopify_session_storage.encryption.cipher import DecryptionError
 from shopify_session_storage.encryption.sealing import is_current, opened, sealed
 from shopify_session_storage.encryption.storage import EncryptedSessionStorage
+from shopify_session_storage.errors import InvalidSessionError
 from shopify_session_storage.pacing import Pace, step_of
 from shopify_session_storage.pages import check_scan
 from shopify_session_storage.session import Session
@@ -23,7 +24,8 @@ class ReencryptReport:
         examined: How many sessions were examined.
         sealed: How many were sealed, or sealed again.
         changed: How many another process changed meanwhile, and so sealed with its own primary key.
-        failed: The ids of sessions that cannot be read or decrypted. They are left as they are.
+        failed: The ids of sessions that cannot be read, decrypted or stored again. They are left as
+            they are.
     """
 
     examined: int
@@ -63,7 +65,7 @@ async def reencrypt(storage: EncryptedSessionStorage, *, batch: int = 500) -> Re
             some = map(one, due[first : first + _AT_ONCE])
             outcomes += await asyncio.gather(*some, return_exceptions=True)
         for raw, outcome in zip(due, outcomes, strict=True):
-            if isinstance(outcome, DecryptionError):
+            if isinstance(outcome, DecryptionError | InvalidSessionError):
                 failed.append(raw.id)
             elif isinstance(outcome, BaseException):
                 raise outcome
