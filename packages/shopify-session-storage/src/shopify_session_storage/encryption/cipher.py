@@ -34,13 +34,20 @@ class Cipher(Protocol):
     """
 
     async def seal(self, text: str, context: bytes) -> str:
-        """Return *text* sealed."""
+        """Return *text* sealed.
+
+        Raises:
+            SessionStorageUnavailableError: If the keys cannot be reached right now. For this alone
+                an :class:`AccessTokenStore` tries again: Shopify may have ended the old tokens
+                already.
+        """
 
     async def open(self, sealed: str, context: bytes) -> str:
         """Return the text that was sealed.
 
         Raises:
             DecryptionError: If it cannot be opened, was changed, or was sealed in another context.
+            SessionStorageUnavailableError: If the keys cannot be reached right now.
         """
 
     def is_current(self, sealed: str) -> bool:
