@@ -6,6 +6,7 @@ method.
 """
 
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -225,16 +226,21 @@ def _check_text(name: str, value: str | None) -> int:
     """Check one text and return its size in bytes."""
     if value is None:
         return 0
-    if not isinstance(value, str):
-        raise TypeError(f"{name} must be a str, not {type(value).__name__}")
-    if "\0" in value:
-        raise InvalidSessionError(f"{name} must not contain NUL")
-    if value.isascii():
-        return len(value)
-    try:
-        return len(value.encode())
-    except UnicodeEncodeError:
-        raise InvalidSessionError(f"{name} must not contain lone surrogates") from None
+    if isinstance(value, str):
+        has_nul = "\0" in value
+        if not has_nul and value.isascii():
+            return len(value)
+        with suppress(UnicodeEncodeError):
+            size = len(value.encode())
+            if not has_nul:
+                return size
+        problem: Exception = InvalidSessionError(
+            f"{name} must not contain {'NUL' if has_nul else 'lone surrogates'}"
+        )
+    else:
+        problem = TypeError(f"{name} must be a str, not {type(value).__name__}")
+    del value  # it may be a token, and error reporters show the locals of this frame
+    raise problem
 
 
 def _check_storable_date(name: str, value: datetime | None) -> None:

@@ -10,6 +10,7 @@ from shopify_session_storage.checks import (
     check_session_ids,
     check_shop,
 )
+from shopify_session_storage.failures import hides_arguments
 from shopify_session_storage.session import Session
 from shopify_session_storage.storage import SessionStorage
 
@@ -64,8 +65,7 @@ class CustomSessionStorage(SessionStorage):
     async def load_session(self, id: str) -> Session | None:
         """Call *load*."""
         check_session_id(id)
-        found = await _result(self._load(id))
-        return None if found is None else _session("load", found)
+        return _session_or_none(await _result(self._load(id)))
 
     async def delete_session(self, id: str) -> bool:
         """Call *delete*."""
@@ -89,14 +89,31 @@ class CustomSessionStorage(SessionStorage):
             raise NotImplementedError(
                 "this CustomSessionStorage was made without a find_sessions_by_shop callback"
             )
-        found = await _result(self._find(shop))
-        return [_session("find_sessions_by_shop", one) for one in found]
+        sessions = []
+        problem: Exception | None = None
+        one: Any = None
+        for one in await _result(self._find(shop)):
+            try:
+                sessions.append(_session("find_sessions_by_shop", one))
+            except (TypeError, ValueError) as error:
+                problem = error
+                break
+        one = None  # it may hold a token, and error reporters show the locals of this frame
+        if problem is not None:
+            raise problem
+        return sessions
 
 
 async def _result(returned: Awaitable[_T] | _T) -> _T:
     return await returned if isawaitable(returned) else returned
 
 
+@hides_arguments
+def _session_or_none(found: object) -> Session | None:
+    return None if found is None else _session("load", found)
+
+
+@hides_arguments
 def _session(callback: str, found: object) -> Session:
     if isinstance(found, Session):
         return found

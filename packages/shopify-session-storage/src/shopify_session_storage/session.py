@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from shopify_session_storage.errors import InvalidSessionError
+from shopify_session_storage.failures import hides_arguments
 from shopify_session_storage.javascript import (
     js_date,
     js_flag,
@@ -174,6 +175,7 @@ class Session:
         return result
 
     @classmethod
+    @hides_arguments
     def from_dict(cls, data: Mapping[str, Any]) -> "Session":
         """Make a session from the shape that :meth:`to_dict` returns. Unknown keys are ignored.
 
@@ -245,6 +247,7 @@ class Session:
         return [(key, value) for key, value in pairs if value is not None]
 
     @classmethod
+    @hides_arguments
     def from_property_array(
         cls, entries: Iterable[Iterable[Any]], return_user_data: bool = False
     ) -> "Session":
@@ -291,6 +294,9 @@ class Session:
             online_access_info=_info_from_pairs(values, return_user_data) if is_online else None,
         )
 
+
+# A date that is refused must show no token in the frame of what dataclasses have written.
+Session.__init__ = hides_arguments(Session.__init__)  # type: ignore[method-assign]
 
 _USER_FIELDS: Final = tuple(f.name for f in fields(AssociatedUser))
 

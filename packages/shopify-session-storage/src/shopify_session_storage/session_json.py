@@ -14,6 +14,7 @@ from json.encoder import encode_basestring as _quoted
 from typing import Any, Final, TypeAlias
 
 from shopify_session_storage.errors import CorruptSessionError
+from shopify_session_storage.failures import hide_locals
 from shopify_session_storage.javascript import EPOCH, to_milliseconds
 from shopify_session_storage.session import AssociatedUser, OnlineAccessInfo, Session
 from shopify_session_storage.stored import COLUMNS, read_property_array
@@ -115,16 +116,32 @@ def read_session_json(text: str | bytes, id: object = None) -> Session:
     try:
         is_short = len(text) <= _LONGEST_REMEMBERED
         fields = _remembered_fields(text) if is_short else _usual_fields(text)
-        entries = _from_json(_words(text)) if fields is None else None
-    except (ValueError, RecursionError):  # a JSONDecodeError holds the text
-        fields = entries = None
+    except ValueError:
+        fields = None
     if fields is not None:
         return _session_of(fields)
+    read = _read_slowly(text, id)
+    del text  # error reporters show the locals of this frame
+    if isinstance(read, CorruptSessionError):
+        raise read
+    return read
+
+
+def _read_slowly(text: str | bytes, id: object) -> Session | CorruptSessionError:
+    """Read what does not look like nearly every session."""
+    try:
+        entries = _from_json(_words(text))
+    except (ValueError, RecursionError):  # a JSONDecodeError holds the text
+        entries = None
     if not isinstance(entries, list):
-        raise CorruptSessionError(
+        return CorruptSessionError(
             f"stored session {id!r} cannot be read: it is not a JSON array", id=id
         )
-    return read_property_array(entries, id)
+    try:
+        return read_property_array(entries, id)
+    except CorruptSessionError as error:
+        hide_locals(error)
+        return error
 
 
 def _words(text: str | bytes) -> str:

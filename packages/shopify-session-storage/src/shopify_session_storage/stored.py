@@ -8,6 +8,7 @@ from types import NoneType
 from typing import Any, Final, TypeVar
 
 from shopify_session_storage.errors import CorruptSessionError, InvalidSessionError
+from shopify_session_storage.failures import hides_arguments
 from shopify_session_storage.javascript import (
     EPOCH,
     js_date,
@@ -188,6 +189,7 @@ def read_stored(read: Callable[[_Stored], Session], stored: _Stored, id: object 
         reason = str(error)
     except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         reason = type(error).__name__
+    del stored  # error reporters show the locals of this frame
     raise CorruptSessionError(f"stored session {id!r} cannot be read: {reason}", id=id)
 
 
@@ -254,6 +256,7 @@ def session_from_values(
     return session
 
 
+@hides_arguments
 def read_property_array(entries: Sequence[Sequence[Any]], id: object = None) -> Session:
     """Read a stored property array, for the layouts that keep one.
 
