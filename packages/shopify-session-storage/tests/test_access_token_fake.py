@@ -2,7 +2,7 @@
 
 import pytest
 from shopify_app import ShopifyApp
-from shopify_session_storage.testing import FakeShopify
+from shopify_session_storage.testing import FakeShopify, Fault
 
 DOMAIN = "alpha.myshopify.com"
 
@@ -40,3 +40,13 @@ def test_a_strict_endpoint_takes_a_refresh_token_once():
     assert fake.answer(DOMAIN, body)["status"] == 401
     assert not fake.takes_refresh_token("alpha", first["refresh_token"])
     assert fake.takes_refresh_token("alpha", second["refresh_token"])
+
+
+def test_an_empty_body_is_sent_as_it_is():
+    with FakeShopify() as fake, fake.sync_client() as client:
+        fake.fail("alpha", *(Fault(body=body) for body in ({}, [], 0, "", None, {"a": 1})))
+        url = f"https://{DOMAIN}/admin/oauth/access_token"
+        answers = [client.post(url, json={}).text for _ in range(6)]
+    assert answers[:4] == ["{}", "[]", "0", ""]
+    assert "invalid_client" in answers[4]  # a fault without any, which changes nothing
+    assert answers[5] == '{"a": 1}'

@@ -78,7 +78,8 @@ def handler(fake: "FakeShopify") -> type[BaseHTTPRequestHandler]:
                 fake._stalled[shop].wait()
             if not fault.dropped:
                 if changed:
-                    answer = {"status": fault.status or 200, "json": fault.body or ""}
+                    sent = "" if fault.body is None else fault.body  # {} is one, too
+                    answer = {"status": fault.status or 200, "json": sent}
                 self._send(answer["status"], answer["json"], fault.headers)
 
         def _answer_graphql(self, shop: str) -> None:
