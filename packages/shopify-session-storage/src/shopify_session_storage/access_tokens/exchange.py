@@ -27,6 +27,7 @@ from shopify_session_storage.access_tokens.fence import Era, Fence, Uninstalled,
 from shopify_session_storage.access_tokens.lease import Lease, Leases, Superseded
 from shopify_session_storage.access_tokens.sessions import Sessions, persist
 from shopify_session_storage.access_tokens.telling import Telling, telling
+from shopify_session_storage.encryption.cipher import DecryptionError
 from shopify_session_storage.errors import CorruptSessionError
 from shopify_session_storage.session import Session
 from shopify_session_storage.stored import has_same_tokens
@@ -142,6 +143,8 @@ class Exchanger:
         """Return what is stored, and whether it can be read."""
         try:
             return await self._sessions.load(id), True
+        except DecryptionError:
+            raise  # a process with another key may read it
         except CorruptSessionError as error:
             # No reason to lock out a merchant who is there with a valid ID token.
             _logger.warning("exchanging an ID token: %s", error)

@@ -18,6 +18,7 @@ from shopify_session_storage.access_tokens.flights import Flights
 from shopify_session_storage.access_tokens.refresh import Refresher
 from shopify_session_storage.access_tokens.sessions import Sessions, usable
 from shopify_session_storage.access_tokens.telling import tell_stale
+from shopify_session_storage.encryption.cipher import DecryptionError
 from shopify_session_storage.errors import CorruptSessionError, SessionStorageError
 from shopify_session_storage.ids import offline_session_id
 from shopify_session_storage.scopes import AuthScopes
@@ -147,8 +148,9 @@ class Serving:
         """
         try:
             session = await self._sessions.read(id, fresh=fresh)
-        except CorruptSessionError:
-            if not has_id_token:
+        except CorruptSessionError as error:
+            # With a wrong key here, another process may read it: it must not be replaced.
+            if not has_id_token or isinstance(error, DecryptionError):
                 raise
             return None
         try:

@@ -319,6 +319,8 @@ class AccessTokenStore(AllShops):
             RequestNotVerified: If the request is not verified; answer with ``.response``.
             TokenRefreshUnavailable: If Shopify gives no token right now, or *refused* once more.
             MalformedTokenResponse: If Shopify's answer is not complete.
+            DecryptionError: If what is stored is encrypted with a key that is not here. It is not
+                replaced, since other processes may have that key.
             ValueError: If the request names no shop.
             TypeError: If *verified* is something else.
         """
