@@ -2,7 +2,7 @@
 
 import logging
 import traceback
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from shopify_session_storage.access_tokens import (
@@ -113,4 +113,23 @@ async def test_shopify_is_left_alone_after_a_failure(tokens, fake, expired):
         with pytest.raises(TokenRefreshUnavailable) as caught:
             await tokens.get("alpha")
         assert timedelta(seconds=50) < caught.value.retry_after <= timedelta(seconds=60)
+    assert fake.requests[DOMAIN] == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "outcome"),
+    [(402, ShopUnavailable, "closed"), (429, TokenRefreshUnavailable, "again")],
+)
+@pytest.mark.asyncio
+async def test_until_shopify_is_asked_again_callers_get_what_it_said_last(
+    tokens, storage, fake, expired, status, kind, outcome
+):
+    """A shop is as closed for the second caller as for the first."""
+    await expire(storage, refresh_token_expires=datetime.now(UTC) + timedelta(days=3))
+    fake.fail("alpha", Fault(status=status, headers={"Retry-After": "60"}))
+    for _ in range(3):
+        with pytest.raises(TokenRefreshUnavailable) as caught:
+            await tokens.get("alpha")
+        assert (type(caught.value), caught.value.status) == (kind, status)
+    assert (await tokens.keep_warm(["alpha"])).counts == {outcome: 1}
     assert fake.requests[DOMAIN] == 1

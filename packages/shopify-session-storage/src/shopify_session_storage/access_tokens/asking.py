@@ -24,10 +24,19 @@ _LONGEST_REST: Final = 60.0
 
 @dataclass
 class _Rest:
-    """How long Shopify is left alone about one session, after failures."""
+    """How long Shopify is left alone about one session, after failures, and what the last one said.
+
+    Attributes:
+        failures: How many there were in a row.
+        until: When it ends.
+        kind: What callers get until then.
+        status: The HTTP status of Shopify's answer, if there was one.
+    """
 
     failures: int
     until: float
+    kind: type[TokenRefreshUnavailable]
+    status: int | None
 
 
 class Asking:
@@ -52,8 +61,8 @@ class Asking:
             unavailable: TokenRefreshUnavailable
             try:
                 new = await call()
-            except MalformedTokenResponse:
-                self._note_failure(current.id, None)
+            except MalformedTokenResponse as error:
+                self._note_failure(current.id, None, status=error.status)
                 raise
             except TokenRefreshUnavailable as error:
                 unavailable = error
@@ -69,7 +78,7 @@ class Asking:
                 unavailable.access_token = still_valid(current)
                 raise unavailable
             if attempts <= 0 or pause > self._longest_pause:
-                self._note_failure(current.id, wanted)
+                self._note_failure(current.id, wanted, type(unavailable), unavailable.status)
                 unavailable.access_token = still_valid(current)
                 raise unavailable
             await asyncio.sleep(pause)
@@ -80,15 +89,17 @@ class Asking:
 
         Raises:
             ReauthorizationRequired: If it has refused already.
-            TokenRefreshUnavailable: If it is left alone for now.
+            TokenRefreshUnavailable: If it is left alone for now; of the kind that it gave last.
         """
         self.check_not_rejected(session)
-        if rest := self.rest(session.id):
-            raise TokenRefreshUnavailable(
+        if left := self.rest(session.id):
+            rest = self._rests[session.id]
+            raise rest.kind(
                 "Shopify gave no access token a moment ago",
                 shop=session.shop,
+                status=rest.status,
                 access_token=still_valid(session),
-                retry_after=timedelta(seconds=rest),
+                retry_after=timedelta(seconds=left),
             )
 
     def check_not_rejected(self, session: Session) -> None:
@@ -115,12 +126,18 @@ class Asking:
         self._rests.pop(id, None)
         self._rejected.pop(id, None)
 
-    def _note_failure(self, id: str, wanted: timedelta | None) -> None:
+    def _note_failure(
+        self,
+        id: str,
+        wanted: timedelta | None,
+        kind: type[TokenRefreshUnavailable] = TokenRefreshUnavailable,
+        status: int | None = None,
+    ) -> None:
         failures = self._rests[id].failures + 1 if id in self._rests else 1
         seconds = min(_LONGEST_REST, 2.0 ** min(failures, 10) / 2) * random.uniform(0.5, 1)  # noqa: S311
         if wanted is not None:
             seconds = max(seconds, wanted.total_seconds())
-        self._rests[id] = _Rest(failures, time.monotonic() + seconds)
+        self._rests[id] = _Rest(failures, time.monotonic() + seconds, kind, status)
 
 
 def _credential(session: Session) -> str | None:
