@@ -85,7 +85,10 @@ MEANINGS = {
         "`ReauthorizationRequired`; `get_or_exchange` exchanges the ID token",
     ),
     "shop unavailable": (
-        "the shop is frozen, closed or locked: left alone for a quarter of an hour",
+        (
+            "the shop is frozen, closed or locked: left alone for a quarter of an hour, "
+            "or until a merchant opens the app"
+        ),
         "`ShopUnavailable`, a `TokenRefreshUnavailable`",
     ),
     "unavailable for a while": (

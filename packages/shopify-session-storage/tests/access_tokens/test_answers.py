@@ -133,3 +133,25 @@ async def test_until_shopify_is_asked_again_callers_get_what_it_said_last(
         assert (type(caught.value), caught.value.status) == (kind, status)
     assert (await tokens.keep_warm(["alpha"])).counts == {outcome: 1}
     assert fake.requests[DOMAIN] == 1
+
+
+@pytest.mark.asyncio
+async def test_a_shop_that_is_open_again_is_served_to_its_merchant_at_once(tokens, fake, expired):
+    fake.fail("alpha", Fault(status=402))
+    with pytest.raises(ShopUnavailable):
+        await tokens.get("alpha")  # a job, before the merchant has paid
+    got = await tokens.get_or_exchange(fake.verified("alpha"))
+    assert got["token"] != expired.access_token
+    assert await tokens.get("alpha") == got
+    assert fake.requests[DOMAIN] == 2
+
+
+@pytest.mark.asyncio
+async def test_a_merchant_with_a_valid_token_asks_for_nothing(tokens, storage, fake, expired):
+    await expire(storage, 60)
+    fake.fail("alpha", *always(status=402))
+    for _ in range(3):
+        got = await tokens.get_or_exchange(fake.verified("alpha"))
+        assert got["token"] == expired.access_token
+        await tokens.aclose()
+    assert fake.requests[DOMAIN] == 1

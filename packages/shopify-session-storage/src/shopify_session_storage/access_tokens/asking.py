@@ -11,6 +11,7 @@ from typing import Any, Final
 from shopify_session_storage.access_tokens.errors import (
     MalformedTokenResponse,
     ReauthorizationRequired,
+    ShopUnavailable,
     TokenRefreshUnavailable,
 )
 from shopify_session_storage.access_tokens.lease import Lease
@@ -125,6 +126,12 @@ class Asking:
         """Begin anew with a session, because it has other tokens now."""
         self._rests.pop(id, None)
         self._rejected.pop(id, None)
+
+    def merchant_is_there(self, id: str) -> None:
+        """Ask about a session again if its shop was closed: it is open, a merchant is in it."""
+        rest = self._rests.get(id)
+        if rest is not None and rest.kind is ShopUnavailable:
+            del self._rests[id]
 
     def _note_failure(
         self,

@@ -158,6 +158,8 @@ class Serving:
                 return None if has_id_token else await self.replaced(session)
             if session is not None and not session.refresh_token and self._sessions.due(session):
                 return None
+            if session is not None and has_id_token and not usable(session):
+                self._asking.merchant_is_there(id)
             return await self.valid(session)
         except ReauthorizationRequired:
             return None
