@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from servers.discovery import Server
 from servers.dynamodb import DYNAMODB
@@ -21,6 +22,10 @@ from servers.redis import REDIS
 from servers.redis_cluster import cluster
 
 _REASON = "--without "
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("without deadlines", deadline=None)
+settings.load_profile("without deadlines")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
