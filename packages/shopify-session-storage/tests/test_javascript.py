@@ -8,6 +8,7 @@ as ``tools/interop/session_vectors.mjs`` recorded it. Where JavaScript makes an 
 import json
 import math
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,21 @@ def pairs_that_count(record, made):
 def with_floats(value):
     """Give numbers as some drivers do."""
     return float(value) if type(value) is int else value
+
+
+def test_decimals_are_numbers():
+    """As drivers give them for columns that are NUMERIC."""
+    keys = [("id", "a"), ("shop", "s"), ("state", ""), ("isOnline", Decimal(1))]
+    numbers = [("expires", Decimal("1900000000000.5")), ("userId", Decimal("9007199254740991.0"))]
+    session = Session.from_property_array([*keys, *numbers, ("accountOwner", Decimal(0))], True)
+    assert session.is_online is True
+    assert session.expires == datetime(2030, 3, 17, 17, 46, 40, tzinfo=UTC)
+    user = session.online_access_info.associated_user
+    assert (user.id, user.account_owner) == (9007199254740991, False)
+    assert type(user.id) is int
+    for wrong in (Decimal("1.5"), Decimal("NaN"), Decimal("Infinity")):
+        with pytest.raises(InvalidSessionError):
+            Session.from_property_array([*keys, ("userId", wrong)], True)
 
 
 def test_the_vectors_are_of_the_release_that_the_sources_name():

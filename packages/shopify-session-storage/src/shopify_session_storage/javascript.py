@@ -8,7 +8,8 @@ import math
 import re
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from numbers import Number
+from typing import Any, Final
 
 from shopify_session_storage.errors import InvalidSessionError
 
@@ -60,6 +61,9 @@ def js_number(value: object) -> float:
                 return int(text)
             except ValueError:
                 return float(text)
+    if isinstance(value, Number):  # a Decimal, of a column that is NUMERIC
+        number: Any = value
+        return int(number) if float(number).is_integer() else float(number)
     return math.nan
 
 
@@ -118,7 +122,7 @@ def js_is_online(value: object) -> bool:
     """
     if isinstance(value, str):
         return value.lower() == "true"
-    if isinstance(value, int | float):
+    if isinstance(value, Number):
         return bool(value) and value == value
     raise InvalidSessionError(
         "isOnline is missing" if value is None else "isOnline is not a boolean"
