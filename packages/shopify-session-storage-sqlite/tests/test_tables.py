@@ -3,7 +3,7 @@
 import sqlite3
 
 import pytest
-from shopify_session_storage import MigrationError
+from shopify_session_storage import MigrationError, RdbmsSessionStorageMigratorOptions
 from shopify_session_storage.testing.sessions import offline_session
 from shopify_session_storage_sqlite import SQLiteSessionStorage
 
@@ -59,6 +59,19 @@ async def test_find_has_an_index_also_if_its_name_is_taken(path, statements):
     before = query(path, "SELECT name FROM sqlite_master ORDER BY name")
     await start(path)
     assert query(path, "SELECT name FROM sqlite_master ORDER BY name") == before
+
+
+@pytest.mark.asyncio
+async def test_printed_sql_is_right_for_tables_with_odd_names(path):
+    options = {
+        "session_table_name": "what? $1 %s",
+        "migrator_options": RdbmsSessionStorageMigratorOptions("done? $1 %s"),
+    }
+    sql = await SQLiteSessionStorage(path, **options).migration_sql()
+    change(path, *filter(str.strip, sql.split(";\n")))
+    assert await SQLiteSessionStorage(path, **options).migration_sql() == ""
+    async with SQLiteSessionStorage(path, on_error="raise", **options) as storage:
+        assert await storage.store_session(offline_session(SHOP))
 
 
 @pytest.mark.asyncio

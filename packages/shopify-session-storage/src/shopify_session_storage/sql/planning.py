@@ -15,9 +15,11 @@ class Recorder:
         self.statements: list[str] = []
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
-        for parameter in parameters:  # the names of migrations
+        for parameter in reversed(parameters):  # the names of migrations
             literal = "'" + str(parameter).replace("'", "''") + "'"
-            sql = re.sub(r"\?|\$\d+|%s", lambda _: literal, sql, count=1)  # noqa: B023  # used at once
+            # The last one: what stands before may be a part of a table's name.
+            *_, place = re.finditer(r"\?|\$\d+|%s", sql)
+            sql = sql[: place.start()] + literal + sql[place.end() :]
         self.statements.append(sql)
 
     async def fetch(self, sql: str, parameters: Sequence[Any] = ()) -> Sequence[Sequence[Any]]:
