@@ -6,6 +6,7 @@ import time
 import warnings
 from datetime import timedelta
 
+import asyncpg
 import pytest
 from servers.disturbing import bear_cancellations, bear_cuts, keep_the_order
 from servers.places import behind_proxy
@@ -202,6 +203,24 @@ async def test_without_a_pool_the_facade_works_beside_an_event_loop(url):
         facade = SyncSessionStorage(storage)
         assert session.equals(await asyncio.to_thread(facade.load_session, session.id))
         await asyncio.to_thread(facade.disconnect)
+
+
+@pytest.mark.asyncio
+async def test_what_a_server_says_to_who_connects_is_a_failure_like_others(caplog):
+    """SQLAlchemy 2.0 lets it through as asyncpg's own error."""
+    async with engine_on("postgresql+asyncpg://user@host/database") as engine:
+
+        @event.listens_for(engine.sync_engine, "do_connect")
+        def connect(*_):
+            raise asyncpg.CannotConnectNowError("the database system is starting up")
+
+        logging_storage = SQLAlchemySessionStorage(engine)
+        assert await logging_storage.load_session("a") is None
+        assert "57P03" in caplog.text
+        with pytest.raises(SessionStorageUnavailableError, match="starting up"):
+            await logging_storage.ready()
+        assert await logging_storage.is_ready() is False
+        await logging_storage.disconnect()
 
 
 def test_what_is_no_async_engine_is_refused(tmp_path):

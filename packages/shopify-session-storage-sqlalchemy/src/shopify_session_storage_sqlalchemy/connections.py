@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 from shopify_session_storage import SessionStorageUnavailableError, Verdict
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, exc
 from sqlalchemy.engine import Dialect
 from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -136,6 +136,11 @@ class _Way:
                 if "loop" not in str(error):
                     raise
                 raise SessionStorageUnavailableError(_ANOTHER_LOOP) from error
+            except Exception as error:
+                if type(error).__module__.partition(".")[0] != "asyncpg":
+                    raise
+                # SQLAlchemy 2.0 lets through what the server says to who connects.
+                raise exc.DBAPIError(None, None, error) from error
             # Closes nothing. The pool forgets the connections of the loop that has ended.
             self.engine.dispose(close=False)
 
