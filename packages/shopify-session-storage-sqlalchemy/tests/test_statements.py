@@ -68,12 +68,15 @@ def sqlite_error(code):
         (ServerError("40P01"), Verdict.CONFLICT),
         (ServerError("40001"), Verdict.CONFLICT),
         (ServerError("55P03"), Verdict.CONFLICT),
+        (ServerError("53300"), Verdict.CONFLICT),
         (ServerError("25006"), Verdict.LOST),
         (ServerError("57P01"), Verdict.LOST),
         (ServerError("22001"), Verdict.DATA),
         (ServerError("23514"), Verdict.DATA),
         (ServerError("42501"), Verdict.DENIED),
         (ServerError("57014"), Verdict.UNAVAILABLE),
+        (ServerError("55ZZZ"), Verdict.UNAVAILABLE),
+        (ServerError("PT402"), Verdict.DATA),  # a trigger's own
         (ServerError("42P01"), Verdict.UNAVAILABLE),
         (MySQLError(1213, "Deadlock found"), Verdict.CONFLICT),
         (MySQLError(1205, "Lock wait timeout"), Verdict.CONFLICT),
@@ -91,6 +94,39 @@ def sqlite_error(code):
 )
 def test_what_a_failure_of_a_server_means(orig, verdict):
     assert verdict_of(exc.OperationalError("SELECT 1", {}, orig)) is verdict
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "verdict", "shown"),
+    [
+        (1213, "Deadlock found when trying to get lock", Verdict.CONFLICT, True),
+        (1146, "Table 'd.sessions' doesn't exist", Verdict.UNAVAILABLE, True),
+        (1105, "direct DDL is disabled", Verdict.DENIED, True),
+        (1105, f"vttablet: rpc error: {TOKEN}", Verdict.UNAVAILABLE, False),
+        (1064, f"You have an error in your SQL syntax near '{TOKEN}'", Verdict.UNAVAILABLE, False),
+        (9999, f"unheard of: {TOKEN}", Verdict.UNAVAILABLE, False),
+        (1062, f"Duplicate entry '{TOKEN}' for key 'mine'", Verdict.DATA, False),
+    ],
+)
+@pytest.mark.parametrize(
+    "appendix",
+    [
+        "",
+        f' (CallerID: app): Sql: "insert", BindVars: {{{TOKEN}}}',
+        f" during query: insert into t values ('{TOKEN}')",
+    ],
+)
+def test_what_servers_and_proxies_of_mysql_quote_is_not_shown(code, said, verdict, shown, appendix):
+    orig = MySQLError(code, said + appendix)
+    error = exc.OperationalError("INSERT", {}, orig)
+    for _ in range(2):
+        assert verdict_of(error) is verdict
+        words = describe(error)
+        assert str(code) in words
+        assert (said in words) is shown
+        assert TOKEN not in words
+        scrub(error)
+        assert TOKEN not in f"{error} {error!r} {orig!r}"
 
 
 def test_what_a_failure_of_the_driver_or_the_pool_means():

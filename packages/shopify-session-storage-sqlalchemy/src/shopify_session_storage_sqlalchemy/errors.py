@@ -4,6 +4,7 @@ SQLAlchemy wraps what a driver raises. What it means is told by the server's own
 of PostgreSQL, the number of MySQL and MariaDB, the result code of SQLite.
 """
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
@@ -32,6 +33,7 @@ _POSTGRESQL: Final = {
     "42501": DENIED,
     "42P05": LOST,  # a pooler's connection has another client's statement of that name
     "44": DATA,
+    "53300": CONFLICT,  # too many connections right now
     "54": DATA,
     "55P03": CONFLICT,
     "57P01": LOST,
@@ -41,6 +43,13 @@ _POSTGRESQL: Final = {
     "57P05": LOST,
     "P0": DATA,  # a trigger refuses it
 }
+
+# All classes of SQLSTATE that PostgreSQL has. One of its own is what a trigger's author made up.
+_CLASSES: Final = frozenset({
+    "00", "01", "02", "03", "08", "09", "0A", "0B", "0F", "0L", "0P", "0Z", "10", "20", "21", "22",
+    "23", "24", "25", "26", "27", "28", "2B", "2D", "2F", "34", "38", "39", "3B", "3D", "3F", "40",
+    "42", "44", "53", "54", "55", "57", "58", "72", "F0", "HV", "P0", "XX",
+})  # fmt: skip
 
 # By number; those above 1900 belong to MySQL, MariaDB or TiDB alone.
 _MYSQL: Final = {
@@ -77,6 +86,18 @@ _SQLITE: Final = {
     sqlite3.SQLITE_AUTH: DENIED,
 }
 
+# Those of other verdicts that say nothing of a statement or a value.
+_MYSQL_IN_PLAIN_WORDS: Final = frozenset({
+    *(code for code, verdict in _MYSQL.items() if verdict is not DATA),
+    1021, 1030, 1045, 1049, 1050, 1054, 1060, 1061, 1071, 1091, 1114, 1118, 1129, 1130, 1146, 1206,
+    1226, 1251, 1364, 1698, 1820, 1832, 1833, 1845, 1846, 1862, 1969, 2026, 2054, 2059, 2061, 3024,
+    3118,
+})  # fmt: skip
+
+# Vitess, and with it PlanetScale, adds the statement and its values to what the server says.
+_STATEMENT: Final = re.compile(r"\s*\(?\b(?:during query|sql|bindvars)\s*:", re.IGNORECASE)
+_NO_DDL: Final = re.compile(r"\bDDL is disabled\b")
+
 DUPLICATE: Final = 1062
 _NO_TABLE: Final = ("42P01", 1146)
 # What another process causes that creates the same tables: they exist, or begin to.
@@ -86,8 +107,7 @@ _RACES: Final = ("42P07", "42710", "23505", 1050, 1061)
 def code_of(error: BaseException) -> str | int | None:
     """Return the server's code for an error."""
     for one in _behind(error):
-        module = type(one).__module__.partition(".")[0]
-        if module in ("pymysql", "asyncmy"):
+        if _is_of_mysql(one):
             return one.args[0] if one.args and isinstance(one.args[0], int) else None
         if isinstance(code := getattr(one, "sqlite_errorcode", None), int):
             return code & 0xFF
@@ -108,11 +128,14 @@ def verdict_of(error: BaseException) -> Verdict:
         return UNAVAILABLE  # such as no connection of the pool's in time
     code = code_of(error)
     if isinstance(code, str):
-        verdict = _POSTGRESQL.get(code) or _POSTGRESQL.get(code[:2])
+        own = DATA if code and code[:2] not in _CLASSES else None
+        verdict = _POSTGRESQL.get(code) or _POSTGRESQL.get(code[:2]) or own
     elif any(isinstance(one, sqlite3.Error) for one in _behind(error)):
         return _SQLITE.get(code or 0, UNAVAILABLE)
     elif code is not None and code >= 1000:
         verdict = _MYSQL.get(code)
+        if code == 1105 and _NO_DDL.search(_text(error)):  # PlanetScale, in production
+            verdict = DENIED
     else:
         return _verdict_without_code(error)
     if verdict is not None:
@@ -139,6 +162,16 @@ def is_missing_table(error: BaseException) -> bool:
     )
 
 
+def is_unreadable(error: BaseException) -> bool:
+    """Tell whether SQLite has a text that is no UTF-8, which Python's message quotes."""
+    return any(
+        isinstance(one, sqlite3.OperationalError)
+        and not hasattr(one, "sqlite_errorcode")
+        and "decode" in str(one)
+        for one in _behind(error)
+    )
+
+
 def is_race(error: BaseException) -> bool:
     """Tell whether another process has created the same table or index at the same moment."""
     return code_of(error) in _RACES or any(
@@ -157,13 +190,34 @@ def describe(error: Exception) -> str:
     # Everything else a server says may quote what was sent.
     if verdict_of(error) is DATA:
         return f"{told}: a value does not fit its column, or a constraint of the table refuses it"
-    text = str(driver.args[-1]) if driver.args else ""
+    text = _text(error) if _is_in_plain_words(error) else ""
     return f"{told}: {text}" if text else told
+
+
+def _text(error: BaseException) -> str:
+    *_, driver = _behind(error)
+    text = str(driver.args[-1]) if driver.args else ""
+    return _STATEMENT.split(text, maxsplit=1)[0] if _is_of_mysql(driver) else text
+
+
+def _is_in_plain_words(error: BaseException) -> bool:
+    """Tell whether what was said quotes neither a statement nor a value."""
+    *_, driver = _behind(error)
+    code = code_of(error)
+    if _is_of_mysql(driver) and isinstance(code, int) and code >= 1000:
+        return code in _MYSQL_IN_PLAIN_WORDS or verdict_of(error) is DENIED
+    return not is_unreadable(error)
+
+
+def _is_of_mysql(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] in ("pymysql", "asyncmy")
 
 
 def scrub(error: Exception) -> None:
     """Remove stored values from an error, and from those behind it."""
     words, is_data = describe(error), verdict_of(error) is DATA
+    is_told = not is_data and _is_in_plain_words(error)
+    text = _text(error)
     for one in list(_behind(error)):
         if isinstance(one, exc.StatementError):
             one.params = None
@@ -174,7 +228,9 @@ def scrub(error: Exception) -> None:
         for name in ("detail", "hint", "context", "query", "internal_query", "_info", "pgresult"):
             if getattr(one, name, None) is not None:
                 _forget(one, name)
-        if is_data:
+        if _is_of_mysql(one) and isinstance(code_of(one), int):
+            one.args = (code_of(one), text if is_told else words)  # told again by its number
+        elif not is_told:
             one.args = (words,)
             if getattr(one, "message", None) is not None:
                 _forget(one, "message")
