@@ -7,13 +7,25 @@ from shopify_session_storage_sqlalchemy import (
     leases_table,
     sessions_table,
 )
-from sqlalchemy import (
-    MetaData,
-)
+from sqlalchemy import MetaData, String
+from sqlalchemy.types import TypeDecorator
 
 from .conftest import SHOP, table_name
 
 MINUTE = timedelta(minutes=1)
+
+
+class Reversed(TypeDecorator):
+    """A type of the user's."""
+
+    impl = String(255)
+    cache_ok = True
+
+    def process_bind_param(self, value, dialect):
+        return value and value[::-1]
+
+    def process_result_value(self, value, dialect):
+        return value and value[::-1]
 
 
 def declared(name=None):

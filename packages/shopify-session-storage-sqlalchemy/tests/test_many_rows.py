@@ -6,23 +6,10 @@ import pytest
 from servers import mysql
 from shopify_session_storage.testing.sessions import online_session
 from shopify_session_storage_sqlalchemy import SQLAlchemySessionStorage, sessions_table
-from sqlalchemy import Column, Integer, MetaData, String, event, func, select
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import Column, Integer, MetaData, event, func, select
 
 from .conftest import SHOP, engine_on, table_name
-
-
-class Reversed(TypeDecorator):
-    """A type of the user's."""
-
-    impl = String(255)
-    cache_ok = True
-
-    def process_bind_param(self, value, dialect):
-        return value and value[::-1]
-
-    def process_result_value(self, value, dialect):
-        return value and value[::-1]
+from .tables import Reversed
 
 
 @pytest.fixture(scope="module")

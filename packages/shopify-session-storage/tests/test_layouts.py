@@ -161,6 +161,17 @@ def test_dates_are_read_in_every_form(date, minutes, precision):
     assert date - shortened < timedelta(seconds=1)
 
 
+def test_a_date_of_another_class_is_read_as_a_plain_one():
+    class Moment(datetime):
+        pass
+
+    for zone in (UTC, timezone(timedelta(hours=5)), None):
+        date = read_date(Moment(2030, 1, 2, 3, 4, 5, 678_000, zone))
+        assert type(date) is datetime
+        assert date == datetime(2030, 1, 2, 3, 4, 5, 678_000, zone or UTC)
+        assert date.tzinfo is UTC
+
+
 @pytest.mark.parametrize("wrong", ["yesterday", "2026-13-01T00:00:00Z", [1], "0000-00-00 00:00:00"])
 def test_what_is_no_date(wrong):
     with pytest.raises(InvalidSessionError):

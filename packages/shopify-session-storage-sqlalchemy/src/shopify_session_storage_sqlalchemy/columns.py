@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from shopify_session_storage import COLUMNS, Kind, LiveColumn
 from shopify_session_storage.sql.layouts import NATIVE, Encoding, RowMapping
-from sqlalchemy import Column, DateTime, Table, UniqueConstraint, inspect
+from sqlalchemy import Column, ColumnElement, DateTime, String, Table, UniqueConstraint, inspect
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import Mapper
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 _REQUIRED: Final = ("id", "shop", "state", "isOnline")
 
@@ -97,28 +98,46 @@ def mapping_of(columns: Sequence[Column[Any]], dialect: Dialect) -> RowMapping:
     """Return how sessions are rows of a table that is declared here.
 
     Numbers of dates are in the units of the official adapter for the database; a column of
-    another type than a number's has datetimes, in UTC.
+    another type than a number's has datetimes, in UTC. A type of the user's around one gets them
+    with their zone, since most such types are there for the zone.
 
     Args:
         columns: The columns, in the order of ``COLUMNS``.
         dialect: The database's.
     """
     declared = dict(zip(COLUMNS, columns, strict=True))
+    others = {
+        name: _date(declared[name], dialect)
+        for name in ("expires", "refreshTokenExpires")
+        if isinstance(behind(declared[name].type), DateTime)
+    }
+    user = declared["userId"]
+    if isinstance(behind(user.type), String):
+        live = LiveColumn(name=user.name, type=str(Kind.TEXT), kind=Kind.TEXT)
+        others["userId"] = NATIVE.user_id[Kind.TEXT](live)
     return RowMapping.official(
         1000,
         1 if dialect.name == "postgresql" else 1000,
         names={name: column.key for name, column in declared.items()},
-        dates={
-            name: _date(declared[name], dialect)
-            for name in ("expires", "refreshTokenExpires")
-            if isinstance(declared[name].type, DateTime)
-        },
+        others=others,
     )
 
 
+def is_of_the_users(column: ColumnElement[Any]) -> bool:
+    """Tell whether the type of a column is the user's, and may store a value as another one."""
+    return isinstance(column.type, TypeDecorator | UserDefinedType)
+
+
+def behind(type: TypeEngine[Any]) -> Any:
+    """Return what a type of the user's is made around."""
+    while isinstance(type, TypeDecorator):
+        type = type.impl_instance
+    return type
+
+
 def _date(column: Column[Any], dialect: Dialect) -> Encoding:
-    type: Any = column.type
-    keeps_zone = type.timezone and dialect.name == "postgresql"
+    type = behind(column.type)
+    keeps_zone = is_of_the_users(column) or (type.timezone and dialect.name == "postgresql")
     kind = Kind.TIMESTAMP_WITH_ZONE if keeps_zone else Kind.TIMESTAMP
     # Without this MySQL and MariaDB would round it, up as well.
     has_fraction = dialect.name not in ("mysql", "mariadb") or getattr(type, "fsp", None)

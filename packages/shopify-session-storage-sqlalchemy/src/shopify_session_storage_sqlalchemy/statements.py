@@ -11,6 +11,7 @@ from sqlalchemy import (
     Connection,
     Delete,
     Insert,
+    LargeBinary,
     Select,
     String,
     Table,
@@ -32,6 +33,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.engine import Dialect
 
+from shopify_session_storage_sqlalchemy.columns import behind, is_of_the_users
 from shopify_session_storage_sqlalchemy.many_rows import ManyRows
 
 _NOW: Final = {
@@ -91,6 +93,8 @@ class Statements:
             self._many_rows = ManyRows.of(self.upsert, self._columns, dialect)
         self.insert = self._insert_new()
         self.replace = self._replace()
+        self.has_types_of_the_users = any(map(is_of_the_users, (self._access, self._refresh)))
+        self.delete_one = delete(self._table).where(*self._is_expected())
         self.delete_same = self._delete_same()
         self.acquire = self._acquire(leases)
         its_lease = leases.c.name == bindparam("its_name")
@@ -119,7 +123,7 @@ class Statements:
 
     def _exact(self, text: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return what is the same for the same texts alone, byte by byte."""
-        if not self.is_mysql:
+        if not self.is_mysql or isinstance(behind(text.type), LargeBinary):
             return text
         converted = func.convert(text.op("USING")(literal_column("utf8mb4")))
         return type_coerce(cast(converted, mysql.BINARY), String)
@@ -144,15 +148,19 @@ class Statements:
 
     def _replace(self) -> Update:
         """Return the UPDATE of a session that has the expected tokens."""
-        expected = bindparam("expected_id", type_=String())
-        access = self._is_same(self._access, bindparam("expected_access", type_=String()))
-        refresh = self._is_same(self._refresh, bindparam("expected_refresh", type_=String()))
-        is_it = [self._id == expected, self._exact(self._id) == expected]
-        return update(self._table).where(*is_it[: 1 + self.is_mysql], access, refresh)
+        return update(self._table).where(*self._is_expected())
 
-    def _is_same(
-        self, column: ColumnElement[Any], value: ColumnElement[Any]
-    ) -> ColumnElement[bool]:
+    def _is_expected(self) -> Sequence[ColumnElement[bool]]:
+        """Return what is true of the row with the expected id, if it has the expected tokens."""
+        expected = bindparam("expected_id", type_=String())
+        is_it = [self._id == expected, self._exact(self._id) == expected]
+        access = self._is_same(self._access, "expected_access")
+        refresh = self._is_same(self._refresh, "expected_refresh")
+        return *is_it[: 1 + self.is_mysql], access, refresh
+
+    def _is_same(self, column: ColumnElement[Any], name: str) -> ColumnElement[bool]:
+        # In a type of the user's, a token is compared as it is stored.
+        value = bindparam(name, type_=column.type if is_of_the_users(column) else String())
         return self._exact(column).is_not_distinct_from(self._exact(value))
 
     def _delete_same(self) -> Delete:
@@ -191,9 +199,15 @@ class Statements:
         )
 
 
-def expected_row(id: str, access: str | None, refresh: str | None) -> tuple[str, str, str]:
+def expected_row(id: str, access: str | None, refresh: str | None) -> dict[str, str | None]:
+    """Return the parameters by which a row is compared."""
+    return {"expected_id": id, "expected_access": access, "expected_refresh": refresh}
+
+
+def dotted(row: Mapping[str, str | None]) -> tuple[str | None, str, str]:
     """Return what ``delete_same`` compares a row with."""
-    return id, _with_dot(access), _with_dot(refresh)
+    access, refresh = row["expected_access"], row["expected_refresh"]
+    return row["expected_id"], _with_dot(access), _with_dot(refresh)
 
 
 def _with_dot(token: str | None) -> str:

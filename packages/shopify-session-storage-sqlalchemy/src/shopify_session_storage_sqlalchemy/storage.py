@@ -25,7 +25,7 @@ from shopify_session_storage_sqlalchemy.columns import columns_of, mapping_of, t
 from shopify_session_storage_sqlalchemy.connections import Connections
 from shopify_session_storage_sqlalchemy.foreign import Found, additions, advice_for, look_at
 from shopify_session_storage_sqlalchemy.schema import check_tables, create_tables, missing, script
-from shopify_session_storage_sqlalchemy.statements import Statements, expected_row
+from shopify_session_storage_sqlalchemy.statements import Statements, dotted, expected_row
 from shopify_session_storage_sqlalchemy.tables import leases_table, sessions_table
 
 _DIALECTS: Final = ("postgresql", "mysql", "mariadb", "sqlite")
@@ -186,7 +186,7 @@ class SQLAlchemySessionStorage(TableSessionStorage):
             return await self._insert(session.id, row)
         statements, (access, refresh) = self._statements, self._mapping.tokens(expected)
         del row[statements.id_key]
-        row |= {"expected_id": session.id, "expected_access": access, "expected_refresh": refresh}
+        row |= expected_row(session.id, access, refresh)
         replace = statements.replace
         if await self._connections.write(lambda c: c.execute(replace, row).rowcount > 0):
             return True
@@ -212,10 +212,15 @@ class SQLAlchemySessionStorage(TableSessionStorage):
     async def _compare_and_delete(self, expected: Sequence[Session]) -> Iterable[str]:
         ids = [session.id for session in expected]
         rows = [expected_row(one.id, *self._mapping.tokens(one)) for one in expected]
-        delete, left = self._statements.delete_same, self._statements.ids
+        statements, left = self._statements, self._statements.ids
 
         def work(connection: Connection) -> Iterable[str]:
-            if connection.execute(delete, {"ids": ids, "rows": rows}).rowcount == len(ids):
+            if statements.has_types_of_the_users:  # of which the database knows nothing
+                for row in rows:
+                    connection.execute(statements.delete_one, row)
+            elif connection.execute(
+                statements.delete_same, {"ids": ids, "rows": [*map(dotted, rows)]}
+            ).rowcount == len(ids):
                 return []
             return connection.execute(left, {"ids": ids}).scalars().all()
 

@@ -30,6 +30,8 @@ def read_date(value: Any) -> datetime | None:
         return _in_utc(value)
     if value is None or value == "":
         return None
+    if isinstance(value, datetime):  # of a class that the user's types or codecs make
+        return _in_utc(datetime.fromisoformat(value.isoformat()))
     if isinstance(value, str) and (value[4:5] == "-" or not value.lstrip("-").isdigit()):
         try:
             return _in_utc(datetime.fromisoformat(value))

@@ -78,7 +78,7 @@ class RowMapping:
         refresh_token_expires_unit: int,
         *,
         names: Mapping[str, str] | None = None,
-        dates: Mapping[str, Encoding] | None = None,
+        others: Mapping[str, Encoding] | None = None,
     ) -> Self:
         """Return the mapping of Shopify's own adapters: dates as numbers, all else as it is.
 
@@ -86,7 +86,7 @@ class RowMapping:
             expires_unit: The unit of ``expires``, in milliseconds.
             refresh_token_expires_unit: The unit of ``refreshTokenExpires``, in milliseconds.
             names: What the columns are called; None for the official names.
-            dates: The encodings of dates that are not stored as numbers.
+            others: The encodings of values that are stored in another way.
         """
         flags = ("isOnline", "emailVerified", "accountOwner", "collaborator")
         return cls(
@@ -96,7 +96,7 @@ class RowMapping:
                 **{name: Encoding(Kind.BOOLEAN) for name in flags},
                 "expires": Encoding(Kind.INTEGER, in_units(expires_unit)),
                 "refreshTokenExpires": Encoding(Kind.INTEGER, in_units(refresh_token_expires_unit)),
-                **(dates or {}),
+                **(others or {}),
             },
             units=(expires_unit, refresh_token_expires_unit),
         )
