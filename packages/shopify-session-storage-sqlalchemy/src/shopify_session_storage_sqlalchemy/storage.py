@@ -24,6 +24,7 @@ from shopify_session_storage_sqlalchemy import errors
 from shopify_session_storage_sqlalchemy.columns import columns_of, mapping_of, table_of
 from shopify_session_storage_sqlalchemy.connections import Connections
 from shopify_session_storage_sqlalchemy.foreign import Found, additions, advice_for, look_at
+from shopify_session_storage_sqlalchemy.reading import rows_of
 from shopify_session_storage_sqlalchemy.schema import check_tables, create_tables, missing, script
 from shopify_session_storage_sqlalchemy.statements import Statements, dotted, expected_row
 from shopify_session_storage_sqlalchemy.tables import leases_table, sessions_table
@@ -163,7 +164,7 @@ class SQLAlchemySessionStorage(TableSessionStorage):
         return await self._fetch(self._statements.find, {"shops": shops})
 
     async def _fetch(self, query: Any, parameters: dict[str, Any]) -> list[Session]:
-        rows = await self._connections.read(lambda c: c.execute(query, parameters).all())
+        rows = await self._connections.read(lambda c: rows_of(c, query, parameters))
         return await self._read(rows)
 
     def _to_row(self, session: Session) -> dict[str, Any]:
@@ -231,7 +232,7 @@ class SQLAlchemySessionStorage(TableSessionStorage):
         query, parameters = statements.page, dict[str, Any](batch=batch)
         if after is not None:
             query, parameters = statements.next_page, dict[str, Any](batch=batch, after=after)
-        rows = await self._connections.read(lambda c: c.execute(query, parameters).all())
+        rows = await self._connections.read(lambda c: rows_of(c, query, parameters))
         stored = [(str(row[0]), row) for row in rows]
         return await page_of(self._read_row, stored, rows[-1][0] if len(rows) == batch else None)
 
