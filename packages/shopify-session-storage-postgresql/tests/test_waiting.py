@@ -57,6 +57,14 @@ async def test_frozen_connection_heeds_the_callers_time_limit_and_ours(database_
 
 
 @pytest.mark.asyncio
+async def test_any_time_limit_is_one_that_the_server_takes(database_url):
+    async with PostgreSQLSessionStorage(
+        database_url, on_error="raise", timeout=timedelta(days=1000)
+    ) as storage:
+        assert await storage.load_session("a") is None
+
+
+@pytest.mark.asyncio
 async def test_locked_rows_hold_up_nobody_else(database_url):
     names = [f"{name}.myshopify.com" for name in "abcdef"]
     async with PostgreSQLSessionStorage(

@@ -24,6 +24,8 @@ _SILENT_SECONDS: Final = 0.2
 # as its default, most of many stores of one session would fail, and be repeated.
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
+_LONGEST_MS: Final = 2**31 - 1  # that the server takes as a limit
+
 # Fails if the transaction began with another message than this one: a pooler has given a server
 # connection on which somebody else's is still open. What we write would be theirs to roll back.
 _IS_NEW: Final = "SELECT 1 / (transaction_timestamp() = statement_timestamp())::int"
@@ -87,7 +89,7 @@ class PostgreSQLConnections(SqlSessionStorage):
         whole = self._seconds * 1000
         return {
             "lock_timeout": max(1, int(min(1000, whole / 3))),
-            "statement_timeout": max(1, int(0.9 * whole)),
+            "statement_timeout": max(1, int(min(_LONGEST_MS, 0.9 * whole))),
         }
 
     def _begin(self, **limits: int) -> str:
