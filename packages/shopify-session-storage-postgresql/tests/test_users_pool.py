@@ -1,11 +1,14 @@
 """A pool of the user's is used as it is, and left open."""
 
+import asyncio
+
 import asyncpg
 import pytest
 import pytest_asyncio
 from servers import postgresql
 from servers.breaking import breakable_server
 from servers.discovery import free_port
+from shopify_session_storage import SessionStorageUnavailableError
 from shopify_session_storage.testing import SessionStorageBattery
 from shopify_session_storage_postgresql import PostgreSQLSessionStorage
 
@@ -40,6 +43,16 @@ class TestPoolOfTheUser(SessionStorageBattery):
             yield server
             for pool in pools:
                 await pool.close()
+
+
+def test_pool_of_another_event_loop_is_a_clear_failure(postgresql_url):
+    async def make():
+        pool = await asyncpg.create_pool(postgresql_url, min_size=0)
+        return PostgreSQLSessionStorage(pool, on_error="raise")
+
+    storage = asyncio.run(make())
+    with pytest.raises(SessionStorageUnavailableError, match="another event loop"):
+        asyncio.run(storage.load_session("a"))
 
 
 @pytest.mark.asyncio

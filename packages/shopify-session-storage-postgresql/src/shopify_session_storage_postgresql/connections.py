@@ -7,7 +7,11 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
-from shopify_session_storage import SqlConnection, SqlSessionStorage
+from shopify_session_storage import (
+    SessionStorageUnavailableError,
+    SqlConnection,
+    SqlSessionStorage,
+)
 
 from shopify_session_storage_postgresql.errors import is_lost
 from shopify_session_storage_postgresql.lending import AnyConnection, Lender
@@ -48,6 +52,10 @@ class PostgreSQLConnections(SqlSessionStorage):
 
     async def _open_connections(self) -> None:
         if self._injected is not None:
+            if self._injected._loop is not asyncio.get_running_loop():
+                raise SessionStorageUnavailableError(
+                    "postgresql: the asyncpg pool that was passed in belongs to another event loop"
+                )
             pool = await self._injected  # does nothing if it has been awaited before
             self._lender = Lender(pool, keeps=False)
         else:
