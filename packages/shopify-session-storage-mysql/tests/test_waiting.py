@@ -83,6 +83,21 @@ async def test_pool_of_the_user_keeps_no_silent_connection(database_url, proxy):
 
 
 @pytest.mark.asyncio
+async def test_first_use_on_a_silent_connection_of_the_users_ends(database_url, proxy, monkeypatch):
+    monkeypatch.setattr("shopify_session_storage.sql.table._LOOKING_SECONDS", 1)
+    options = options_of(through(proxy, database_url))
+    async with aiomysql.create_pool(**options, minsize=1, autocommit=True) as pool:
+        storage = MySQLSessionStorage(pool, on_error="raise", timeout=timedelta(seconds=0.5))
+        proxy.freeze()
+        began = monotonic()
+        with pytest.raises(SessionStorageUnavailableError, match="not answered for 1 s"):
+            await storage.load_session("a")
+        assert monotonic() - began < 5
+        proxy.thaw()
+        assert await storage.load_session("a") is None
+
+
+@pytest.mark.asyncio
 async def test_locked_rows_hold_up_no_other_shop(database_url):
     async with (
         MySQLSessionStorage(

@@ -40,6 +40,11 @@ class Meddler:
         for link in self._links:
             link.is_frozen = True
 
+    def break_when_used(self) -> None:
+        """Break each connection that there is when something is said on it."""
+        for link in self._links:
+            link.breaks = True
+
     def go_away(self) -> None:
         """Take no more connections, and break those that there are."""
         self._server.close()
@@ -77,6 +82,7 @@ class _Link:
         hides_number: bool,
     ) -> None:
         self.is_frozen = False
+        self.breaks = False
         self.there = there
         self._back = writer
         self._hides_number = hides_number
@@ -105,6 +111,8 @@ class _Link:
 
     async def _to_server(self, reader: asyncio.StreamReader) -> None:
         while data := await reader.read(65536):
+            if self.breaks:
+                raise ConnectionResetError
             if not self.is_frozen:
                 self.there.write(data)
         self.there.close()

@@ -57,6 +57,33 @@ async def test_frozen_connection_heeds_the_callers_time_limit_and_ours(database_
 
 
 @pytest.mark.asyncio
+async def test_first_use_on_a_silent_connection_of_the_users_ends(database_url, monkeypatch):
+    monkeypatch.setattr("shopify_session_storage.sql.table._LOOKING_SECONDS", 1)
+    async with (
+        Meddler(database_url) as meddler,
+        asyncpg.create_pool(meddler.url, min_size=2, max_size=2) as users,
+    ):
+        meddler.freeze()
+        storage = PostgreSQLSessionStorage(users, on_error="raise", timeout=timedelta(seconds=0.1))
+        began = time.monotonic()
+        with pytest.raises(SessionStorageUnavailableError, match="not answered for 1 s"):
+            await storage.load_session("a")
+        assert time.monotonic() - began < 5
+        assert await storage.load_session("a") is None  # on a new connection
+
+
+@pytest.mark.asyncio
+async def test_first_use_on_a_broken_connection_of_the_users_tries_a_fresh_one(database_url):
+    async with (
+        Meddler(database_url) as meddler,
+        asyncpg.create_pool(meddler.url, min_size=2, max_size=2) as users,
+    ):
+        storage = PostgreSQLSessionStorage(users, on_error="raise")
+        meddler.break_when_used()
+        assert await storage.load_session("a") is None
+
+
+@pytest.mark.asyncio
 async def test_any_time_limit_is_one_that_the_server_takes(database_url):
     async with PostgreSQLSessionStorage(
         database_url, on_error="raise", timeout=timedelta(days=1000)

@@ -74,6 +74,29 @@ async def test_on_a_silent_connection_a_call_is_back_in_time_and_the_pool_recove
         await asyncio.sleep(0)
 
 
+@pytest.mark.parametrize("url", NETWORKED, indirect=True)
+@pytest.mark.asyncio
+async def test_first_use_on_connections_that_were_lost_or_fell_silent_while_idle(url, monkeypatch):
+    monkeypatch.setattr("shopify_session_storage.sql.table._LOOKING_SECONDS", 1)
+    async with behind_proxy(url.render_as_string(hide_password=False)) as (through, proxy):
+        async with engine_on(through) as engine:
+            for happens in (proxy.cut, proxy.freeze):
+                storage = storage_on(engine, timeout=timedelta(seconds=0.5))
+                async with engine.connect() as one, engine.connect() as two:
+                    for connection in (one, two):
+                        await connection.execute(text("SELECT 1"))
+                happens()
+                if happens == proxy.freeze:
+                    async with asyncio.timeout(10):
+                        with pytest.raises(SessionStorageUnavailableError, match="for 1 s"):
+                            await storage.load_session("a")
+                    proxy.thaw()
+                async with asyncio.timeout(30):
+                    assert await storage.load_session("a") is None
+                await storage.disconnect()
+        await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("url", ["asyncpg", "psycopg", "asyncmy"], indirect=True)
 @pytest.mark.asyncio
 async def test_a_call_given_up_behind_a_lock_never_takes_effect(url):

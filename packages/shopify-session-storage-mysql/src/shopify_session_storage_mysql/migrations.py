@@ -97,7 +97,7 @@ class MySQLTables(MySQLForeignTables):
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[SqlConnection]:
         assert self._pool is not None
-        async with self._pool.acquire() as connection:
+        async with self._in_time(), self._pool.acquire() as connection:
             yield _Connection(self, connection)
 
     @asynccontextmanager

@@ -1,7 +1,8 @@
 """Sessions in MySQL or MariaDB."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, Self, Unpack, cast
 
 import aiomysql
@@ -154,11 +155,18 @@ class MySQLSessionStorage(MySQLComparing):
     async def _open_connections(self) -> None:
         if self._injected is not None:
             self._pool = UsersPool(self._injected)
+            row = await self._once_more(partial(self._settings, self._pool))
         else:
             self._pool = self._own_pool()
-        async with self._pool.acquire() as connection:
-            (row,) = await statements.run(connection, _SETTINGS)
+            async with self._pool.acquire():
+                pass  # which has a time limit of its own
+            row = await self._settings(self._pool)
         self._check_settings(*row)
+
+    async def _settings(self, pool: OwnPool | UsersPool) -> Sequence[Any]:
+        async with self._in_time(), pool.acquire() as connection:
+            (row,) = await statements.run(connection, _SETTINGS)
+        return row
 
     def _own_pool(self) -> OwnPool:
         options = {**self._address.options, **self._pool_options}

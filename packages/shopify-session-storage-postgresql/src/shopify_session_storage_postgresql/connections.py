@@ -24,11 +24,11 @@ POOL_OPTIONS: Final = {"min_size": 0, "max_size": 10, "timeout": 15}
 # Whoever gives up after this long has probably met a network that has fallen silent, for all.
 _SILENT_SECONDS: Final = 0.2
 
+_LONGEST_MS: Final = 2**31 - 1  # that the server takes as a limit
+
 # A statement of ours is right by itself at this level. At a stricter one, which a database may have
 # as its default, most of many stores of one session would fail, and be repeated.
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
-
-_LONGEST_MS: Final = 2**31 - 1  # that the server takes as a limit
 
 # Fails if the transaction began with another message than this one: a pooler has given a server
 # connection on which somebody else's is still open. What we write would be theirs to roll back.
@@ -58,14 +58,18 @@ class PostgreSQLConnections(SqlSessionStorage):
                 )
             pool = await self._injected  # does nothing if it has been awaited before
             self._lender = Lender(pool, keeps=False)
+            await self._once_more(self._look_in_time)
         else:
             options = {"reset": _without_query, **self._pool_options, "init": self._init}
             # What the user wants done each time that a connection is taken or given back is done.
             keeps = self._pool_options.keys().isdisjoint(("setup", "reset"))
             self._lender = Lender(await asyncpg.create_pool(self._dsn, **options), keeps=keeps)
-        async with self._borrowed() as connection:
-            if self._injected is not None:
-                self._behind_pooler = await _is_behind_pooler(connection)
+            async with self._borrowed() as connection, self._in_time():
+                await self._look_around(connection)
+
+    async def _look_in_time(self) -> None:
+        async with self._in_time(), self._borrowed() as connection:
+            self._behind_pooler = await _is_behind_pooler(connection)
             await self._look_around(connection)
 
     @abstractmethod
@@ -157,7 +161,11 @@ class PostgreSQLConnections(SqlSessionStorage):
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[SqlConnection]:
-        async with self._borrowed() as connection, transaction(connection, self._begin()):
+        async with (
+            self._in_time(),
+            self._borrowed() as connection,
+            transaction(connection, self._begin()),
+        ):
             yield Looking(self, connection)
 
 

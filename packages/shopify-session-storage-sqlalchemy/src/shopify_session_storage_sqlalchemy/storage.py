@@ -117,7 +117,8 @@ class SQLAlchemySessionStorage(TableSessionStorage):
         return self._table.fullname
 
     async def _plan(self) -> str:
-        return await self._connections.read(self._missing)
+        async with self._in_time():
+            return await self._connections.read(self._missing)
 
     def _missing(self, connection: Connection) -> str:
         if self._layout.owned:
@@ -130,9 +131,14 @@ class SQLAlchemySessionStorage(TableSessionStorage):
             self._engine.sync_engine.dispose(close=False)
             self._process = os.getpid()
         self._connections = Connections(self._engine)
-        await self._connections.open()
+        async with self._in_time():
+            await self._connections.open()
+            await self._ping()  # before the tables are created, for which there is no limit
 
     async def _open(self) -> None:
+        await self._once_more(self._open_all)
+
+    async def _open_all(self) -> None:
         await self._open_connections()
         if self._create:
             await create_tables(self._connections, self._table, self._leases)
@@ -141,8 +147,10 @@ class SQLAlchemySessionStorage(TableSessionStorage):
             mine = columns_of(self._table)
             self._columns, self._mapping = mine, mapping_of(mine, dialect)
         else:
-            self._columns, self._mapping = await self._connections.read(self._look_at)
-        await check_tables(self._connections, self._columns, self._logger)
+            async with self._in_time():
+                self._columns, self._mapping = await self._connections.read(self._look_at)
+        async with self._in_time():
+            await check_tables(self._connections, self._columns, self._logger)
         self._statements = Statements(self._columns, self._leases, dialect)
 
     def _look_at(self, connection: Connection) -> Found:
