@@ -1,8 +1,10 @@
 """What stands in the database counts, not what is recorded."""
 
+import asyncio
+
 import pytest
 from shopify_session_storage import MigrationError
-from shopify_session_storage.testing.sessions import offline_session
+from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage_postgresql import PostgreSQLSessionStorage
 
 from .conftest import query, run_sql
@@ -37,6 +39,38 @@ async def test_table_of_an_older_backup_is_brought_up_to_date(database_url, chan
         assert await storage.migration_sql() == ""
     assert await has_index(database_url)
     assert await query(database_url, "SELECT 1 FROM pg_index WHERE NOT indisvalid") == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("column", "type"),
+    [
+        ("userId", "text"),
+        ("userId", "varchar(20)"),
+        ("userId", "numeric"),
+        ("expires", "numeric(20, 0)"),
+        ("refreshTokenExpires", "double precision"),
+        ("isOnline", "smallint"),
+        ("accountOwner", "integer"),
+    ],
+)
+async def test_column_of_another_type_is_written_as_it_needs(database_url, column, type):
+    """As programs make them that move a table here from another database."""
+    cast = "integer" if column in ("isOnline", "accountOwner") else type
+    await run_sql(database_url, TABLE)
+    await run_sql(
+        database_url,
+        f'ALTER TABLE shopify_sessions ALTER COLUMN "{column}" TYPE {type} '
+        f'USING "{column}"::{cast}::{type}',
+    )
+    sessions = [offline_session(SHOP), *(online_session(SHOP, user) for user in range(5))]
+    async with PostgreSQLSessionStorage(database_url, on_error="raise") as storage:
+        for session in sessions[:2]:  # alone, and then together
+            assert await storage.store_session(session)
+        assert all(await asyncio.gather(*map(storage.store_session, sessions)))
+        for session in sessions:
+            assert session.equals(await storage.load_session(session.id))
+            assert await storage.compare_and_store(session, session) is True
 
 
 @pytest.mark.asyncio

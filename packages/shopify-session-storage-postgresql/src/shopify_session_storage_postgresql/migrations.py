@@ -72,6 +72,7 @@ class PostgreSQLMigrations(PostgreSQLTables):
         if busy is not None and not columns.keys() >= set(COLUMNS):
             raise busy
         self._check_key(steps)
+        self._fit(columns)
         if steps.online and steps.large:
             await self._build_index(steps.online[-1])
         self._say_what_is_left(steps, is_busy=busy is not None)

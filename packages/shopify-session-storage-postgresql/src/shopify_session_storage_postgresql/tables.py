@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
-from shopify_session_storage import COLUMNS, SqlConnection
+from shopify_session_storage import COLUMNS, Kind, LiveColumn, SqlConnection
+from shopify_session_storage.sql.layouts import DIGITS, NATIVE, RowMapping
 
 from shopify_session_storage_postgresql.connections import Looking, transaction
 from shopify_session_storage_postgresql.layouts import PostgreSQLForeignTables
@@ -15,6 +16,8 @@ _SMALL: Final = 100_000  # rows; to rewrite fewer takes a moment
 # server changes the first one without a look at the rows, and rewrites the table for the second.
 _LONGER: Final = {"character varying": "text"}
 _WIDER: Final = {"integer": "bigint"}
+
+_FLAGS: Final = ("isOnline", "emailVerified", "accountOwner", "collaborator")
 
 # Columns of 1.0, which were created without quotes.
 _UNQUOTED: Final = ("isOnline", "accessToken", "onlineAccessInfo")
@@ -101,6 +104,22 @@ class PostgreSQLTables(PostgreSQLForeignTables):
             if "isonline" not in columns:
                 return {}
         return columns
+
+    def _fit(self, columns: dict[str, str]) -> None:
+        """Write each value as the type of its column wants it, in a table of another program's.
+
+        The official adapter sends all values as text, so that it does not mind.
+        """
+        others = {}
+        for name, type in columns.items():
+            column = LiveColumn.declared(name, type)
+            if name == "userId" and column.kind is Kind.TEXT:
+                others[name] = NATIVE.user_id[Kind.TEXT](column)
+            elif name in _FLAGS and column.kind is Kind.INTEGER:
+                others[name] = DIGITS.flag[Kind.INTEGER](column)
+        units = self.dialect.expires_unit, self.dialect.refresh_token_expires_unit
+        self._mapping = RowMapping.official(*units, others=others)
+        self._build_statements()
 
     async def _steps(self, connection: SqlConnection, existing: dict[str, str]) -> Steps:
         identifier = self.dialect.identifier
