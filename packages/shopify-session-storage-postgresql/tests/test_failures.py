@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -10,7 +11,7 @@ from shopify_session_storage.testing.sessions import offline_session, online_ses
 from shopify_session_storage_postgresql import PostgreSQLSessionStorage
 from shopify_session_storage_postgresql.errors import FAILURES
 
-from .conftest import ALTER, opened, query, run_sql
+from .conftest import ALTER, limited_user, opened, query, run_sql
 from .meddling import Meddler
 
 SHOP = "alpha.myshopify.com"
@@ -48,10 +49,12 @@ def tell(code: str, message: str = "as the server says", **fields: str) -> async
         ("42P01", "unavailable"),
         ("42P10", "unavailable"),
         ("53100", "unavailable"),
-        ("53300", "unavailable"),
+        ("53300", "conflict"),
         ("57014", "unavailable"),
         ("XX000", "unavailable"),
-        ("ZZ999", "unavailable"),
+        ("55ZZZ", "unavailable"),
+        ("PT402", "data"),
+        ("ZZ999", "data"),
     ],
 )
 def test_every_code_has_its_verdict(code, verdict):
@@ -175,6 +178,49 @@ async def test_bad_session_in_a_group_fails_only_its_own_caller(database_url, ca
             assert await storage.store_session(many[7]) is False
     assert "CheckViolationError (23514)" in caplog.text
     assert "refused" not in caplog.text
+
+
+@pytest.mark.asyncio
+async def test_too_many_connections_are_waited_out(database_url):
+    """As on MySQL: while an app is deployed, there are those of its old processes, too."""
+    url = await limited_user(database_url, "ALL ON SCHEMA public")
+    name = urlsplit(url).username
+    async with PostgreSQLSessionStorage(url, on_error="raise") as storage:
+        await run_sql(
+            database_url,
+            f"ALTER ROLE {name} CONNECTION LIMIT 1; SELECT pg_terminate_backend(pid) "
+            f"FROM pg_stat_activity WHERE usename = '{name}'",
+        )
+        await asyncio.sleep(0.2)
+        other = await asyncpg.connect(url)
+        calls = asyncio.gather(
+            storage.load_session("a"), storage.store_session(offline_session(SHOP))
+        )
+        await asyncio.sleep(0.5)
+        assert not calls.done()
+        await other.close()
+        assert await calls == [None, True]
+
+
+@pytest.mark.asyncio
+async def test_code_that_a_trigger_made_up_fails_only_its_own_caller(database_url):
+    async with PostgreSQLSessionStorage(database_url, on_error="raise") as storage:
+        await run_sql(
+            database_url,
+            """CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF NEW."accessToken" = 'shpat_refused' THEN
+            RAISE EXCEPTION 'no %', NEW."accessToken" USING ERRCODE = 'PT402';
+            END IF; RETURN NEW; END $$;
+            CREATE TRIGGER refuse BEFORE INSERT ON shopify_sessions
+            FOR EACH ROW EXECUTE FUNCTION refuse()""",
+        )
+        many = [online_session(SHOP, user) for user in range(20)]
+        many[7].access_token = "shpat_refused"
+        results = await asyncio.gather(*map(storage.store_session, many), return_exceptions=True)
+        assert [result for result in results if result is not True] == [results[7]]
+        assert type(results[7]) is SessionStorageError
+        assert "PT402" in str(results[7])
+        assert "shpat" not in f"{results[7]} {results[7].__cause__!r} {vars(results[7].__cause__)}"
 
 
 @pytest.mark.asyncio

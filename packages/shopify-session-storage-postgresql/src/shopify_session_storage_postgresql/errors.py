@@ -48,6 +48,7 @@ FAILURES: Final = {
     "42P10": Failure("invalid_column_reference", UNAVAILABLE, "the table has no key on its ids"),
     "44": Failure("with_check_option_violation", DATA, "a view refuses it"),
     "53": Failure("insufficient_resources", UNAVAILABLE, "the server has no room for it"),
+    "53300": Failure("too_many_connections", CONFLICT, "too many connections right now"),
     "54": Failure("program_limit_exceeded", DATA, "a value is too large for the server"),
     "55P03": Failure("lock_not_available", CONFLICT, "somebody else holds a lock on it"),
     "57014": Failure("query_canceled", UNAVAILABLE, "the server gave up: it took too long"),
@@ -72,7 +73,15 @@ DRIVER_FAILURES: Final[tuple[tuple[type[Exception], Failure], ...]] = (
     (OSError, Failure("network", LOST, "the server cannot be reached")),
 )
 
+# All classes of SQLSTATE that PostgreSQL has. One of its own is what a trigger's author made up.
+_CLASSES: Final = frozenset({
+    "00", "01", "02", "03", "08", "09", "0A", "0B", "0F", "0L", "0P", "0Z", "10", "20", "21", "22",
+    "23", "24", "25", "26", "27", "28", "2B", "2D", "2F", "34", "38", "39", "3B", "3D", "3F", "40",
+    "42", "44", "53", "54", "55", "57", "58", "72", "F0", "HV", "P0", "XX",
+})  # fmt: skip
+
 _OTHER: Final = Failure("other", UNAVAILABLE, "")
+_USERS: Final = Failure("user_defined", DATA, "a trigger of the table refuses it")
 
 DRIVER_ERRORS: Final[tuple[type[Exception], ...]] = (
     asyncpg.PostgresError,
@@ -99,7 +108,8 @@ def failure_of(error: BaseException) -> Failure:
         if isinstance(error, kind):
             return failure
     code = getattr(error, "sqlstate", None) or ""
-    return FAILURES.get(code) or FAILURES.get(code[:2]) or _OTHER
+    other = _USERS if code and code[:2] not in _CLASSES else _OTHER
+    return FAILURES.get(code) or FAILURES.get(code[:2]) or other
 
 
 def is_lost(error: BaseException) -> bool:
