@@ -1,5 +1,6 @@
 """Users who may not do everything."""
 
+import aiomysql
 import pytest
 from shopify_session_storage import (
     MigrationError,
@@ -31,6 +32,23 @@ async def test_user_without_the_right_to_create_is_told_the_sql_to_run(database_
         await storage.store_session(session)
         assert session.equals(await storage.load_session(session.id))
         assert await storage.migration_sql() == ""
+    assert await MySQLSessionStorage(database_url).migration_sql() == ""
+
+
+@pytest.mark.asyncio
+async def test_server_that_lets_nobody_alter_tables_is_answered_with_the_sql_to_run(
+    database_url, monkeypatch
+):
+    async def execute(self, sql, parameters=()):
+        if sql.startswith(("CREATE", "ALTER")):
+            raise aiomysql.OperationalError(1105, "direct DDL is disabled")
+        await self.fetch(sql, parameters)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shopify_session_storage_mysql.migrations._Connection.execute", execute)
+        with pytest.raises(MigrationError, match="CREATE TABLE `shopify_sessions`") as caught:
+            await MySQLSessionStorage(database_url).ready()
+    await run_sql(database_url, str(caught.value).partition(":\n")[2])
     assert await MySQLSessionStorage(database_url).migration_sql() == ""
 
 

@@ -74,6 +74,18 @@ def test_each_answer_has_its_verdict_and_shows_no_value(code, appendix):
     assert storage._verdict(error) is verdict
 
 
+@pytest.mark.parametrize("appendix", APPENDICES)
+def test_planetscale_where_tables_are_altered_by_deploy_requests_alone(appendix):
+    error = aiomysql.OperationalError(1105, "direct DDL is disabled" + appendix)
+    storage = MySQLSessionStorage("mysql://user:password@host/database")
+    for _ in range(2):
+        assert storage._verdict(error) is Verdict.DENIED
+        assert "direct DDL is disabled" in storage._describe(error)
+        assert "secret" not in storage._describe(error)
+        storage._scrub(error)
+    assert "secret" not in repr(error)
+
+
 def test_numbers_are_told_from_protocol_errors():
     storage = MySQLSessionStorage("mysql://user:password@host/database")
     for error in (

@@ -144,6 +144,10 @@ NOT_ONLINE: Final = frozenset({1845, 1846})
 # What another program that works on the same tables can cause: the migration begins anew.
 RACES: Final = frozenset({1020, 1050, 1060, 1061, 1062, 1091, 1213, 1412, 1684})
 
+# What PlanetScale says where tables are altered by deploy requests alone.
+_NO_DDL: Final = re.compile(r"\bDDL is disabled\b")
+_UNKNOWN_ERROR: Final = 1105
+
 # Vitess, and with it PlanetScale, adds the statement to what the server says.
 _STATEMENT: Final = re.compile(r"\s*\(?\b(?:during query|sql|bindvars)\s*:", re.IGNORECASE)
 
@@ -167,6 +171,8 @@ def verdict_of(error: BaseException) -> Verdict:
     meaning = MEANINGS.get(code)
     if meaning is not None:
         return meaning.verdict
+    if _says_no_ddl(error):
+        return DENIED
     is_data = isinstance(error, aiomysql.DataError | aiomysql.IntegrityError)
     return DATA if is_data else UNAVAILABLE
 
@@ -179,10 +185,18 @@ def describe(error: Exception) -> str:
     meaning = MEANINGS.get(code)
     kind = type(error).__name__
     if meaning is None:
-        return f"{kind} ({code})"
-    text = meaning.why if meaning.quotes else _STATEMENT.split(str(error.args[-1]), maxsplit=1)[0]
+        return f"{kind} ({code})" + (f": {_told(error)}" if _says_no_ddl(error) else "")
+    text = meaning.why if meaning.quotes else _told(error)
     hint = f" ({meaning.why})" if meaning.why != text and meaning.verdict is not UNAVAILABLE else ""
     return f"{kind} ({code}, {meaning.name}): {text}{hint}{_cause(error)}"
+
+
+def _told(error: BaseException) -> str:
+    return _STATEMENT.split(str(error.args[-1]), maxsplit=1)[0]
+
+
+def _says_no_ddl(error: BaseException) -> bool:
+    return code_of(error) == _UNKNOWN_ERROR and bool(_NO_DDL.search(_told(error)))
 
 
 def _cause(error: Exception) -> str:
@@ -196,7 +210,6 @@ def scrub(error: Exception) -> None:
     if code is None:
         return
     meaning = MEANINGS.get(code)
-    if meaning is None or meaning.quotes:
-        error.args = (code, "what the server said may show a stored value")
-    else:
-        error.args = (code, _STATEMENT.split(str(error.args[-1]), maxsplit=1)[0])
+    shows_none = not meaning.quotes if meaning is not None else _says_no_ddl(error)
+    told = _told(error) if shows_none else "what the server said may show a stored value"
+    error.args = (code, told)
