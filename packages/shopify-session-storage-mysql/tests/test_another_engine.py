@@ -41,6 +41,17 @@ async def test_collation_is_that_of_mysql_8(another_database_url):
 
 
 @pytest.mark.asyncio
+async def test_who_waits_for_another_migration_has_no_limit_of_queries(another_database_url):
+    """MySQL counts the wait in GET_LOCK() as a query that takes long."""
+    limit = "SELECT @@max_execution_time"
+    async with MySQLSessionStorage(another_database_url, on_error="raise") as storage:
+        assert list(await storage._fetch(limit, ())) == [(9000,)]
+        async with storage._migration_connection() as connection:
+            assert list(await connection.fetch(limit)) == [(0,)]
+        assert list(await storage._fetch(limit, ())) == [(9000,)]
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("name", OLD)
 async def test_old_database_is_upgraded_with_every_row(another_database_url, name):
     loads = await restore(another_database_url, name)

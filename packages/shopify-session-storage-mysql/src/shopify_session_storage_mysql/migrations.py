@@ -285,12 +285,23 @@ class _Connection:
         Returns:
             The settings as they were.
         """
-        wanted: dict[str, int] = {"lock_wait_timeout": 1}
-        if "MariaDB" in self._connection.server_version:
-            wanted["max_statement_time"] = 0
-        old = await self.fetch(f"SELECT {', '.join(f'@@{name}' for name in wanted)}")
+        # On MySQL a limit of queries would end the wait in GET_LOCK(), too.
+        on_mariadb = "MariaDB" in self._connection.server_version
+        limit = "max_statement_time" if on_mariadb else "max_execution_time"
+        wanted = {"lock_wait_timeout": 1, limit: 0}
+        try:
+            old = await self._values(wanted)
+        except aiomysql.MySQLError as error:
+            if errors.verdict_of(error) is errors.LOST:
+                raise
+            del wanted[limit]  # a server of another kind, which does not know it
+            old = await self._values(wanted)
         await self.execute(f"SET SESSION {_settings(wanted, wanted.values())}")
-        return _settings(wanted, old[0])
+        return _settings(wanted, old)
+
+    async def _values(self, names: Iterable[str]) -> Sequence[Any]:
+        (row,) = await self.fetch(f"SELECT {', '.join(f'@@{name}' for name in names)}")
+        return row
 
 
 def _settings(names: Iterable[str], values: Iterable[object]) -> str:
