@@ -7,7 +7,7 @@ from shopify_session_storage import SessionStorageUnavailableError
 from shopify_session_storage.testing.sessions import offline_session
 
 from .five_calls import five_calls
-from .scripted import DriverError, ScriptedStorage, settle, spawn
+from .scripted import ConflictError, DriverError, ScriptedStorage, settle, spawn
 
 
 @pytest.fixture
@@ -70,6 +70,39 @@ async def test_disconnect_waits_for_a_delete_of_many_parts(storage):
     assert not storage.connected
     assert storage.count("delete") == 3
     assert storage.count("open") == storage.count("close") == 1
+
+
+@pytest.mark.parametrize("hook", ["load", "store", "delete", "find"])
+@pytest.mark.asyncio
+async def test_disconnect_does_not_wait_for_callers_that_are_cancelled(storage, hook):
+    await storage.ready()
+    gate = storage.hold(hook)
+    [call] = [call for name, call, _ in five_calls(storage) if name == hook][:1]
+    calls = spawn(*(call() for _ in range(3)))
+    await settle()
+    for waiting in calls[1:]:
+        waiting.cancel()
+    await settle()
+    [disconnecting] = spawn(storage.disconnect())
+    await settle()
+    gate.set()
+    async with asyncio.timeout(5):
+        await disconnecting
+    assert not calls[0].exception()
+    assert [name for name, _ in storage.calls] == ["open", "ping", hook, "close"]
+
+
+@pytest.mark.asyncio
+async def test_disconnect_does_not_wait_for_a_cancelled_caller_whose_call_conflicted(storage):
+    await storage.ready()
+    storage.failing["store"] = lambda _: ConflictError()
+    [storing] = spawn(storage.store_session(offline_session("a.example")))
+    async with asyncio.timeout(5):
+        while not storage._lanes.writing._parked:
+            await asyncio.sleep(0.01)
+        storing.cancel()
+        await storage.disconnect()
+    assert not storage.connected
 
 
 @pytest.mark.asyncio

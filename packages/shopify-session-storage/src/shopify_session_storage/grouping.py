@@ -167,6 +167,9 @@ class Lane:
     def _go_on(self, *, returning: bool = False) -> None:
         if self._waiting or self._again or returning:
             self._fill_soon(asyncio.get_running_loop())
+        self._tell_if_drained()
+
+    def _tell_if_drained(self) -> None:
         if self._drained is not None and self._is_idle():
             self._drained.set_result(None)
             self._drained = None
@@ -199,7 +202,9 @@ class Lane:
                 calls, values = self._next_repeated()
                 repeated = bool(calls)
             if not calls:
-                return  # what waits is held back by its keys
+                # What waits is held back by its keys, or its callers have been cancelled.
+                self._tell_if_drained()
+                return
             deadline = calls[-1].deadline
             self._launch(loop, Group(values, loop.time(), deadline, calls, is_repeated=repeated))
         if self._waiting or self._again:
