@@ -43,7 +43,8 @@ def test_bad_arguments_are_refused(kv_url):
     "rest",
     ["", "account", "account/", "/namespace", "account/namespace/more", "sekret@account/namespace",
      "a:sekret@account/namespace", "account/namespace?token=sekret", "account/namespace#sekret",
-     "account/namespace?base_url=sekret"],
+     "account/namespace?base_url=sekret", "sekret\u2100@account/namespace", "[sekret/namespace",
+     "account/namespace?base_url=http://user:sekret\u2100@host"],
 )  # fmt: skip
 def test_bad_url_is_refused_without_showing_it(kv_url, rest):
     with pytest.raises(ValueError, match=r"cloudflare-kv://|CLOUDFLARE|base_url") as caught:

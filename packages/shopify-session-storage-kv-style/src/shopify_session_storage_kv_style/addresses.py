@@ -1,11 +1,16 @@
 """Where a namespace is: URLs."""
 
 import os
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from shopify_session_storage import UrlParameters
 
 from shopify_session_storage_kv_style.cloudflare import API, CloudflareKVNamespace
+
+_FORM: Final = (
+    "a Workers KV URL is cloudflare-kv://account_id/namespace_id, with ?base_url= at most"
+)
 
 
 def namespace_at(url: str) -> CloudflareKVNamespace:
@@ -19,12 +24,13 @@ def namespace_at(url: str) -> CloudflareKVNamespace:
         ImportError: If httpx is not installed.
     """
     # Messages show no part of the URL, in case it holds a token.
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise ValueError(_FORM) from None
     account_id, namespace_id = unquote(parts.netloc), unquote(parts.path).strip("/")
     if not account_id or not namespace_id or "/" in namespace_id or parts.fragment:
-        raise ValueError(
-            "a Workers KV URL is cloudflare-kv://account_id/namespace_id, with ?base_url= at most"
-        )
+        raise ValueError(_FORM)
     parameters = UrlParameters("Workers KV", parts.query)
     base_url = parameters.text("base_url") or API
     parameters.finish()

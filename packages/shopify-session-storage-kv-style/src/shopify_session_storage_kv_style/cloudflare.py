@@ -89,14 +89,7 @@ class CloudflareKVNamespace:
                 raise ValueError(f"{name} must not be empty")
         if not (api_token.isascii() and api_token.isprintable() and " " not in api_token):
             raise ValueError("api_token has a character that no API token has")
-        url = urlsplit(base_url)
-        if (
-            url.scheme not in ("http", "https")
-            or not url.hostname
-            or "@" in url.netloc
-            or url.query
-            or url.fragment
-        ):
+        if not _is_base(base_url):
             raise ValueError("base_url must be an http or https URL of a host and a path alone")
         if client is not None and not isinstance(client, httpx.AsyncClient):
             raise TypeError(f"client must be an httpx.AsyncClient, not {type(client).__name__}")
@@ -278,6 +271,15 @@ class CloudflareKVNamespace:
                 limits=httpx.Limits(keepalive_expiry=60),  # 5 s would mean many TLS handshakes
             )
         return self._own
+
+
+def _is_base(base_url: str) -> bool:
+    try:
+        url = urlsplit(base_url)
+    except ValueError:  # whose message may show it
+        return False
+    has_more = "@" in url.netloc or url.query or url.fragment
+    return url.scheme in ("http", "https") and bool(url.hostname) and not has_more
 
 
 def _here() -> tuple[int, asyncio.AbstractEventLoop]:
