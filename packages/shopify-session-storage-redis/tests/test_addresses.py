@@ -11,6 +11,7 @@ from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.connection import SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.crc import key_slot
 from redis.credentials import CredentialProvider
 from servers import redis as servers
 from servers.discovery import PASSWORD, USER
@@ -41,6 +42,17 @@ SHOP = "alpha.myshopify.com"
 )  # fmt: skip
 def test_redis_py_sends_the_commands_where_it_has_more_to_do_than_to_connect(url, options, needed):
     assert Address(url, options, 10).needs_driver is needed
+
+
+@pytest.mark.parametrize(
+    ("prefix", "has_one"),
+    [("{a}", True), ("a{b}c", True), ("{{a}", True), ("{a}{}", True),
+     ("a", False), ("{a", False), ("a}", False), ("{}", False), ("{}{a}", False)],
+)  # fmt: skip
+def test_a_hash_tag_is_what_a_cluster_takes_for_one(prefix, has_one):
+    storage = RedisSessionStorage("redis+cluster://host", session_key_prefix=prefix)
+    slots = {key_slot(storage._keys.key(id)) for id in ("first", "second")}
+    assert storage._together is has_one is (len(slots) == 1)
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ from shopify_session_storage_redis.scripts import SCRIPTS
 from shopify_session_storage_redis.together import Together
 from shopify_session_storage_redis.way import Way
 
-_HASH_TAG: Final = re.compile(r"\{[^}]+\}")
+_HASH_TAG: Final = re.compile(r"[^{]*\{[^}]+\}")  # a first brace that is empty ends the search
 _LISTS: Final = 16  # read together; each may be long
 
 
@@ -120,7 +120,7 @@ class RedisSessionStorage(BaseSessionStorage):
             self._source = Address(url, client_options or {}, self._seconds)
             self._shown = str(self._source)
         self._together = not leads_to_cluster(self._source) or bool(
-            _HASH_TAG.search(self._keys.prefix)
+            _HASH_TAG.match(self._keys.prefix)
         )
         self._is_the_parents = False
         # Made as it is opened: after a fork, and on another event loop, there is another one.
