@@ -1,6 +1,9 @@
 """What the storage does about each answer of a server that is no good."""
 
 import asyncio
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import redis.exceptions as errors
@@ -13,6 +16,8 @@ from shopify_session_storage_redis import RedisSessionStorage
 from shopify_session_storage_redis.errors import CODES, scrub, verdict_on, wording_of
 
 SHOP = "alpha.myshopify.com"
+README = Path(__file__).parents[1] / "README.md"
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 IN_A_SCRIPT = (
     "ERR Error running script (call to f_b4e6): @user_script:12: @user_script: 12: -{} sekret "
@@ -169,6 +174,35 @@ async def test_the_right_that_is_missing_is_named(own_server, rights, words):
         with pytest.raises(SessionStorageUnavailableError, match=f"NOPERM.*{words}") as caught:
             await storage.store_session(online_session(SHOP, access_token="shpat_secret"))
         assert "shpat" not in f"{caught.value} {caught.value.__cause__!r}"
+
+
+@pytest.mark.asyncio
+async def test_the_rights_that_the_readme_names_are_enough(own_server):
+    words = README.read_text().partition("A Redis user needs rights")[2].partition(";")[0]
+    rights = [f"+{command}" for command in re.findall(r"`([A-Z]+)`", words)]
+    with servers.connect(own_server) as server:
+        server.execute_command(
+            "ACL", "SETUSER", "limited", "reset", "on", ">password",
+            "~shopify_sessions_*", "~leases:shopify_sessions_:*", *rights,
+        )  # fmt: skip
+    url = f"redis://limited:password@{own_server.partition('@')[2]}"
+    shop = "limited.myshopify.com"
+    one, other = (online_session(shop, user, expires=LONG_AGO) for user in (1, 2))
+    options = {"on_error": "raise", "expire_dead": timedelta(days=1)}
+    async with RedisSessionStorage(url, **options) as storage:
+        await storage.store_session(one)
+        assert await storage.compare_and_store(other, None) is True
+        assert await storage.compare_and_delete(other) is True
+        assert await storage.acquire_lease("name", "holder", timedelta(minutes=1)) is True
+        await storage.release_lease("name", "holder")
+        assert one.equals(await storage.load_session(one.id))
+        assert len(await storage.find_sessions_by_shop(shop)) == 1
+        with servers.connect(own_server) as server:
+            server.delete(f"shopify_sessions_{one.id}")
+        assert (await storage.purge_expired()).deleted == 0
+        with servers.connect(own_server) as server:
+            assert server.get(f"shopify_sessions_{shop}") == b"[]"
+        assert await storage.delete_sessions([one.id, other.id]) is True
 
 
 @pytest.mark.parametrize("command", ["EVALSHA", "MGET", "MSET"])

@@ -23,7 +23,7 @@ class Meaning(NamedTuple):
     why: str
 
 
-_IN_SCRIPTS: Final = "GET, MGET, SET, MSET, SETRANGE, PERSIST, DEL"
+_IN_SCRIPTS: Final = "GET, MGET, SET, MSET, SETRANGE, PERSIST, DEL, EXISTS, PEXPIREAT"
 
 # By the code that an answer begins with; also where a script's error has it inside, as up to
 # Redis 6.2 and on KeyDB: "Error running script (call to f_...): ... -READONLY You can't ...".
@@ -101,8 +101,9 @@ _CLASSES: Final[tuple[tuple[type[Exception], str | Verdict], ...]] = (
 
 # Which of the commands that are sent an answer may be about.
 _COMMANDS: Final = frozenset((
-    "ASKING", "AUTH", "CLIENT", "CLUSTER", "COMMAND", "DEL", "EVAL", "EVALSHA", "GET", "GETRANGE",
-    "HELLO", "INFO", "MGET", "MSET", "PERSIST", "READONLY", "SCAN", "SELECT", "SET", "SETRANGE",
+    "ASKING", "AUTH", "CLIENT", "CLUSTER", "COMMAND", "DEL", "EVAL", "EVALSHA", "EXISTS", "GET",
+    "GETRANGE", "HELLO", "INFO", "MGET", "MSET", "PERSIST", "PEXPIREAT", "READONLY", "SCAN",
+    "SELECT", "SET", "SETRANGE",
 ))  # fmt: skip
 _COMMAND: Final = re.compile(r"(?:unknown (?:sub)?command|run the)[ ,:]*['`\"]?([A-Za-z]+)")
 _CODE: Final = re.compile(r"([A-Z]{2,})\b")
