@@ -64,6 +64,27 @@ async def test_a_server_that_falls_silent_is_given_up_in_time(any_url, prefix, k
 
 
 @pytest.mark.asyncio
+async def test_a_client_that_has_fallen_silent_is_not_waited_for_while_the_storage_opens(
+    redis_url, prefix, meddler, monkeypatch
+):
+    monkeypatch.setattr("shopify_session_storage_redis.storage._FIRST_SECONDS", 0.5)
+    async with Redis.from_url(meddler.url(redis_url), socket_timeout=None) as client:
+        assert await client.ping()
+        storage = RedisSessionStorage(
+            client, session_key_prefix=prefix, on_error="raise", timeout=LIMIT
+        )
+        meddler.frozen = True
+        began = time.monotonic()
+        with pytest.raises(SessionStorageUnavailableError, match=r"not answered for 0\.5 s"):
+            await storage.load_session("a")
+        assert await storage.is_ready() is False
+        assert time.monotonic() - began < SOON
+        meddler.frozen = False
+        assert await storage.load_session("a") is None
+        await storage.disconnect()
+
+
+@pytest.mark.asyncio
 async def test_a_callers_own_limit_ends_a_call_at_once(redis_url, prefix, meddler):
     storage = RedisSessionStorage(
         meddler.url(redis_url), session_key_prefix=prefix, on_error="raise", timeout=4 * LIMIT
