@@ -1,12 +1,14 @@
 """A storage opens once for all who call, and is closed again where that fails."""
 
 import asyncio
+import sys
 
 import pytest
 from shopify_session_storage import MigrationError, SessionStorageUnavailableError
 
 from .five_calls import SESSION
 from .scripted import ConnectionLostError, DriverError, ScriptedStorage, settle, spawn
+from .shields import watch_shields
 
 
 @pytest.fixture
@@ -75,9 +77,10 @@ async def test_closing_what_is_half_open_may_fail_without_hiding_why(storage, ca
 
 
 @pytest.mark.asyncio
-async def test_a_failed_opening_that_nobody_waits_for_is_not_reported_to_the_loop(storage):
-    reported = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+async def test_a_failed_opening_that_nobody_waits_for_is_not_reported_to_the_loop(
+    storage, monkeypatch
+):
+    reported = watch_shields(monkeypatch)
     gate = storage.hold("open")
     storage.errors["open"] = [DriverError("refused")]
     [call] = spawn(storage.load_session("a"))
@@ -123,3 +126,20 @@ async def test_an_error_of_core_keeps_its_own_cause_and_kind(storage):
     with pytest.raises(MigrationError) as caught:
         await storage.load_session("a")
     assert caught.value.__cause__ is driver
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="there are no eager tasks")
+@pytest.mark.asyncio
+async def test_eager_tasks_that_end_at_once_do_no_harm(storage):
+    async def work():
+        return "done"
+
+    asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
+    storage.errors["open"] = [DriverError("refused")]
+    with pytest.raises(SessionStorageUnavailableError):
+        await storage.load_session("a")
+    assert await storage.load_session("a") is None
+    assert await storage._lifecycle.instead(work) == "done"
+    assert await storage.load_session("a") is None
+    await storage.disconnect()
+    assert not storage.connected

@@ -79,12 +79,15 @@ class Exchange(Client):
 
     async def _connected(self) -> "_Connection":
         """Connect; all who arrive meanwhile wait for the same attempt."""
-        if self._connecting is None:
+        connecting = self._connecting
+        if connecting is None:
             # It belongs to no caller.
             loop = asyncio.get_running_loop()
-            self._connecting = Context().run(loop.create_task, self._connect())
-            self._connecting.add_done_callback(self._has_connected)
-        return await asyncio.shield(self._connecting)
+            connecting = self._connecting = Context().run(loop.create_task, self._connect())
+            connecting.add_done_callback(self._has_connected)
+        # Not behind a shield, which from Python 3.14 on tells the event loop of a failure, too.
+        await asyncio.wait([connecting])
+        return connecting.result()
 
     def _has_connected(self, task: "asyncio.Task[_Connection]") -> None:
         self._connecting = None

@@ -13,6 +13,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 from shopify_session_storage.failures import hide_locals
 from shopify_session_storage.forking import mutex, this_process
+from shopify_session_storage.waiting import result_of
 
 _O = TypeVar("_O")
 _R = TypeVar("_R")
@@ -106,13 +107,17 @@ class Lifecycle(Generic[_O]):
         while True:
             life = self._here()
             if life.closing is not None:
-                await asyncio.shield(life.closing)
+                await result_of(life.closing)
             elif life.is_open:
                 return self._state
             else:
-                if life.opening is None:
-                    life.opening = _task(self._start_up(life))
-                await asyncio.shield(life.opening)
+                opening = life.opening
+                if opening is None:
+                    opening = _task(self._start_up(life))
+                    # An eager task may have failed by now, and the next call tries again.
+                    if self.now() is not None or not opening.done():
+                        life.opening = opening
+                await result_of(opening)
 
     def is_opening(self) -> bool:
         """Tell whether the storage is open on this event loop, or about to be."""
@@ -122,10 +127,11 @@ class Lifecycle(Generic[_O]):
     async def instead(self, work: Callable[[], Awaitable[_R]]) -> _R:
         """Do *work*, which opens and closes by itself, while the storage is not open."""
         while (life := self._here()).closing is not None:
-            await asyncio.shield(life.closing)
+            await result_of(life.closing)
         task: asyncio.Task[_R] = _task(self._do_instead(life, work))
-        life.closing = task
-        return await asyncio.shield(task)
+        if not task.done():  # as an eager one may be
+            life.closing = task
+        return await result_of(task)
 
     async def closed(self) -> None:
         """Close the storage, if it is open on this event loop, when all calls have ended."""
@@ -138,7 +144,7 @@ class Lifecycle(Generic[_O]):
             return
         if life.closing is None:
             life.closing = _task(self._shut_down(life))
-        await asyncio.shield(life.closing)
+        await result_of(life.closing)
 
     def _here(self) -> _Life:
         """Return the life on this event loop, a new one if need be.

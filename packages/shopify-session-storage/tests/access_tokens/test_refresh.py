@@ -17,7 +17,8 @@ from shopify_session_storage.access_tokens.clock import ClockCheck
 from shopify_session_storage.testing.shopify import Fault
 
 from ..scripted import DriverError, ScriptedStorage, settle
-from .shops import DOMAIN, ID, always, asked, end_lease, expire
+from ..shields import watch_shields
+from .shops import DEAD, DOMAIN, ID, always, asked, end_lease, expire
 
 
 @pytest.mark.asyncio
@@ -270,6 +271,22 @@ async def test_a_cancelled_acquire_leaves_no_lease(
         await call
     await asyncio.sleep(0.1)
     assert ID not in storage._process_locks()._leases
+
+
+@pytest.mark.asyncio
+async def test_a_failed_refresh_that_nobody_waits_for_is_not_reported_to_the_loop(
+    tokens, fake, expired, monkeypatch
+):
+    reported = watch_shields(monkeypatch)
+    fake.fail("alpha", Fault(stalled=True, status=400, body=DEAD))
+    call = asyncio.create_task(tokens.get("alpha"))
+    await asked(fake)
+    call.cancel()
+    await settle()
+    fake.release("alpha")
+    await tokens._flights.wait()
+    assert call.cancelled()
+    assert reported == []
 
 
 @pytest.mark.asyncio

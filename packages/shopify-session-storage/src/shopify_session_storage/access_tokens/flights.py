@@ -31,7 +31,7 @@ class Flights:
     ) -> asyncio.Task[Session | None]:
         """Return the task that works on *key*, started if there is none.
 
-        It is nobody's: who waits for it does so behind a shield, so that a cancelled caller ends
+        It is nobody's: who waits for it does so by result_of(), so that a cancelled caller ends
         it neither for the others nor between Shopify's answer and the commit. Nor is the caller's
         context, with its tracing and its log fields, that of the others.
         """

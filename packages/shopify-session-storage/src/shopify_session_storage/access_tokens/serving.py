@@ -23,6 +23,7 @@ from shopify_session_storage.errors import CorruptSessionError, SessionStorageEr
 from shopify_session_storage.ids import offline_session_id
 from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.session import Session
+from shopify_session_storage.waiting import result_of
 
 _ROUNDS = 3
 
@@ -84,7 +85,7 @@ class Serving:
                 flight = self._flights.start(
                     f"refused {session.id}", lambda: self._refresher.refresh(session, refused)
                 )
-                new = await asyncio.shield(flight)
+                new = await result_of(flight)
                 # It may have begun for somebody whom Shopify had refused an earlier one.
                 if new is None or new.access_token != refused:
                     return new
@@ -177,7 +178,7 @@ class Serving:
             key, lambda: self._exchanger.exchange(id, domain, mode, verified, refused)
         )
         try:
-            session = await asyncio.shield(flight)
+            session = await result_of(flight)
         except Uninstalled:
             pass
         except ReauthorizationRequired:
@@ -209,12 +210,12 @@ class Serving:
         flight = self._flights.start(
             f"migrate {session.id}", lambda: self._refresher.migrate(session)
         )
-        return await asyncio.shield(flight) is not None
+        return await result_of(flight) is not None
 
     async def _refreshed(self, session: Session) -> Session | None:
         self._asking.check(session)
         flight = self._flights.start(session.id, lambda: self._refresher.refresh(session))
-        return await asyncio.shield(flight)
+        return await result_of(flight)
 
     async def _beside(self, session: Session) -> Session | None:
         """Begin to refresh what is due but valid, and return it."""
@@ -228,7 +229,7 @@ class Serving:
         if self._flights.cut_off:
             with suppress(TimeoutError, AccessTokenError, SessionStorageError):
                 async with asyncio.timeout(self._request_timeout):
-                    return await asyncio.shield(flight)
+                    return await result_of(flight)
         return session
 
 
