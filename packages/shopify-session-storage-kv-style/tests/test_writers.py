@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sys
 import threading
 import time
 
@@ -9,6 +10,7 @@ import pytest
 from shopify_session_storage import open_session_storage
 from shopify_session_storage.testing.sessions import offline_session, online_session
 from shopify_session_storage_kv_style import KVSessionStorage
+from shopify_session_storage_kv_style.lists import lists_of
 
 from .conftest import Plain, ids, namespace_of, through
 from .node import Node
@@ -93,3 +95,28 @@ def test_threads_of_one_process_lose_nothing_of_each_other(kv_url, shop):
     assert set(asyncio.run(found())) == {
         f"{shop}_{number * 100 + user}" for number in range(4) for user in range(1, 10)
     }
+
+
+def test_threads_that_begin_together_share_what_is_known_of_lists():
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(200):
+            assert _shared_by_threads()
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def _shared_by_threads() -> bool:
+    namespace, found, barrier = object(), [], threading.Barrier(8)
+
+    def look():
+        barrier.wait()
+        found.append(lists_of(namespace))
+
+    threads = [threading.Thread(target=look) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return len(found) == 8 and all(one is found[0] for one in found)

@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, Final
 from weakref import WeakValueDictionary
 
@@ -101,6 +102,9 @@ class Lists:
 
 _LISTS: WeakValueDictionary[tuple[int, Hashable], Lists] = WeakValueDictionary()
 
+# By the process: one that a fork has copied may be held, by a thread that is not there.
+_MUTEXES: Final[dict[int, Lock]] = {}
+
 
 def lists_of(namespace: object) -> Lists:
     """Return what the storages of this process that are on equal namespaces share."""
@@ -109,7 +113,9 @@ def lists_of(namespace: object) -> Lists:
         hash(key)
     except TypeError:
         key = id(namespace)
-    return _LISTS.setdefault((os.getpid(), key), Lists(namespace))
+    process = os.getpid()
+    with _MUTEXES.setdefault(process, Lock()):  # this setdefault() is atomic; the next one is not
+        return _LISTS.setdefault((process, key), Lists(namespace))
 
 
 def list_key(shop: str) -> str:
