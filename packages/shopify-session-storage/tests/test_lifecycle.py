@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import threading
 from collections import Counter
 from datetime import timedelta
@@ -228,6 +229,33 @@ async def test_leases_and_locks_of_the_parent_do_not_bind_its_child():
 
     assert in_a_child(work) == "True"
     assert not await storage.acquire_lease("lease", "other", hour)
+
+
+@needs_fork
+def test_threads_of_a_child_that_begin_together_share_its_locks():
+    storages = [Resources() for _ in range(200)]
+    for storage in storages:
+        storage._process_locks()
+
+    def share(storage):
+        barrier, found = threading.Barrier(8), []
+
+        def look():
+            barrier.wait()
+            found.append(storage._process_locks())
+
+        threads = [threading.Thread(target=look) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return len(found) == 8 and len(set(map(id, found))) == 1
+
+    def work():
+        sys.setswitchinterval(1e-6)
+        return str(all(map(share, storages)))
+
+    assert in_a_child(work) == "True"
 
 
 @settings(max_examples=60, deadline=None)

@@ -5,8 +5,11 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
+from typing import Final
 
 from shopify_session_storage.forking import mutex, this_process
+
+_NAME: Final = "_own_process_locks"
 
 
 class ProcessLocks:
@@ -53,3 +56,15 @@ class ProcessLocks:
         with mutex():
             if name in self._leases and self._leases[name][0] == holder:
                 del self._leases[name]
+
+
+def locks_of(owner: object) -> ProcessLocks:
+    """Return the locks of *owner*, which need not have made any.
+
+    They are new in a forked child, which has but a copy of what its parent holds.
+    """
+    with mutex():
+        locks: ProcessLocks | None = vars(owner).get(_NAME)
+        if locks is None or locks.process is not this_process():
+            locks = vars(owner)[_NAME] = ProcessLocks()
+        return locks

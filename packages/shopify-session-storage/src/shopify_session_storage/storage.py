@@ -13,9 +13,8 @@ from shopify_session_storage.checks import (
     check_session,
 )
 from shopify_session_storage.errors import SessionStorageUnavailableError
-from shopify_session_storage.forking import this_process
 from shopify_session_storage.pages import SessionPage
-from shopify_session_storage.process import ProcessLocks
+from shopify_session_storage.process import ProcessLocks, locks_of
 from shopify_session_storage.session import Session
 from shopify_session_storage.stored import has_same_tokens
 
@@ -294,11 +293,7 @@ class SessionStorage(ABC):
         self._process_locks().release_lease(name, holder)
 
     def _process_locks(self) -> ProcessLocks:
-        # Not made by __init__(), which subclasses need not call. setdefault() is atomic.
-        locks: ProcessLocks = self.__dict__.setdefault("_own_process_locks", ProcessLocks())
-        if locks.process is not this_process():  # a fork has copied what its parent holds
-            locks = self.__dict__["_own_process_locks"] = ProcessLocks()
-        return locks
+        return locks_of(self)
 
     async def check_fits(self, session: Session) -> None:
         """See that *session* can be stored here, without storing it.
