@@ -84,7 +84,7 @@ async def test_pool_of_the_user_keeps_no_silent_connection(database_url, proxy):
 
 @pytest.mark.asyncio
 async def test_first_use_on_a_silent_connection_of_the_users_ends(database_url, proxy, monkeypatch):
-    monkeypatch.setattr("shopify_session_storage.sql.table._LOOKING_SECONDS", 1)
+    monkeypatch.setattr("shopify_session_storage.policy._LOOKING_SECONDS", 1)
     options = options_of(through(proxy, database_url))
     async with aiomysql.create_pool(**options, minsize=1, autocommit=True) as pool:
         storage = MySQLSessionStorage(pool, on_error="raise", timeout=timedelta(seconds=0.5))

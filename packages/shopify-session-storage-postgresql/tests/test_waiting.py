@@ -58,7 +58,7 @@ async def test_frozen_connection_heeds_the_callers_time_limit_and_ours(database_
 
 @pytest.mark.asyncio
 async def test_first_use_on_a_silent_connection_of_the_users_ends(database_url, monkeypatch):
-    monkeypatch.setattr("shopify_session_storage.sql.table._LOOKING_SECONDS", 1)
+    monkeypatch.setattr("shopify_session_storage.policy._LOOKING_SECONDS", 1)
     async with (
         Meddler(database_url) as meddler,
         asyncpg.create_pool(meddler.url, min_size=2, max_size=2) as users,

@@ -67,7 +67,7 @@ async def test_a_server_that_falls_silent_is_given_up_in_time(any_url, prefix, k
 async def test_a_client_that_has_fallen_silent_is_not_waited_for_while_the_storage_opens(
     redis_url, prefix, meddler, monkeypatch
 ):
-    monkeypatch.setattr("shopify_session_storage_redis.storage._FIRST_SECONDS", 0.5)
+    monkeypatch.setattr("shopify_session_storage.policy._LOOKING_SECONDS", 0.5)
     async with Redis.from_url(meddler.url(redis_url), socket_timeout=None) as client:
         assert await client.ping()
         storage = RedisSessionStorage(

@@ -77,7 +77,7 @@ async def test_on_a_silent_connection_a_call_is_back_in_time_and_the_pool_recove
 @pytest.mark.parametrize("url", NETWORKED, indirect=True)
 @pytest.mark.asyncio
 async def test_first_use_on_connections_that_were_lost_or_fell_silent_while_idle(url, monkeypatch):
-    monkeypatch.setattr("shopify_session_storage.sql.table._LOOKING_SECONDS", 1)
+    monkeypatch.setattr("shopify_session_storage.policy._LOOKING_SECONDS", 1)
     async with behind_proxy(url.render_as_string(hide_password=False)) as (through, proxy):
         async with engine_on(through) as engine:
             for happens in (proxy.cut, proxy.freeze):

@@ -1,9 +1,8 @@
 """Sessions in Redis, in the layout of Shopify's official JavaScript adapter."""
 
-import asyncio
 import re
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from datetime import timedelta
 from typing import Any, ClassVar, Final, Self, Unpack
 
@@ -18,7 +17,6 @@ from shopify_session_storage import (
     Session,
     SessionPage,
     SessionStorageMigratorOptions,
-    SessionStorageUnavailableError,
     Verdict,
     check_grace,
     hides_arguments,
@@ -55,7 +53,6 @@ from shopify_session_storage_redis.together import Together
 from shopify_session_storage_redis.way import Way
 
 _HASH_TAG: Final = re.compile(r"[^{]*\{[^}]+\}")  # a first brace that is empty ends the search
-_FIRST_SECONDS: Final = 30.0  # in which a client that was passed in may have to connect
 _LISTS: Final = 16  # read together; each may be long
 
 
@@ -175,7 +172,10 @@ class RedisSessionStorage(BaseSessionStorage):
             self._client, self._keys.prefix, self._list_sessions, self._logger
         )
         try:
-            if not await self._in_time(migrator.is_up_to_date()):
+            has_limits = isinstance(self._source, Address)  # for each step of ours
+            async with nullcontext() if has_limits else self._in_time():
+                is_up_to_date = await migrator.is_up_to_date()
+            if not is_up_to_date:
                 await migrator.apply_migrations()
             return
         except (RuntimeError, MigrationError) as error:
@@ -185,22 +185,6 @@ class RedisSessionStorage(BaseSessionStorage):
         raise RuntimeError(
             "the client that was passed in belongs to another event loop: "
             "make it on this one, or pass a URL"
-        )
-
-    async def _in_time(self, answer: Awaitable[bool]) -> bool:
-        """Return the first answer, unless a client that was passed in gets none."""
-        if isinstance(self._source, Address):
-            return await answer  # it has limits for each step
-        seconds = max(self._seconds, _FIRST_SECONDS)
-        limit = asyncio.timeout(seconds)
-        try:
-            async with limit:
-                return await answer
-        except TimeoutError:
-            if not limit.expired():
-                raise
-        raise SessionStorageUnavailableError(
-            f"redis: the server has not answered for {seconds:g} s"
         )
 
     async def _close(self) -> None:

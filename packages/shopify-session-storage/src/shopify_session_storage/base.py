@@ -94,6 +94,10 @@ class BaseSessionStorage(ErrorPolicy):
     copies of their own, sorted by id, without user data if they are offline and with some if they
     are online. Every hook may be called again after it has failed.
 
+    All calls wait for ``_open()``, and none of them has begun to count its own time. So it looks at
+    the backend inside ``async with self._in_time():``, unless the driver sees to it that every
+    answer comes in time. Migrations may take longer.
+
     A hook that is cancelled, by its time limit, must end at once, without waiting for the backend,
     and must not use its connection again: what comes back on it belongs to the cancelled call.
     So must a hook whose error means a lost connection.

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import timedelta
+from typing import Final
 
 from shopify_session_storage.calls import GroupedCalls
 from shopify_session_storage.errors import (
@@ -23,6 +24,10 @@ from shopify_session_storage.failures import (
     own_copy,
 )
 
+# How long a look at the backend may take when a storage opens, at least. It is a few quick queries,
+# and the first one may have to connect; on a connection that has fallen silent it would never end.
+_LOOKING_SECONDS: Final = 30.0
+
 
 class ErrorPolicy(GroupedCalls):
     """A storage's ``on_error`` and ``timeout``, and what it says about failures."""
@@ -40,6 +45,24 @@ class ErrorPolicy(GroupedCalls):
         self._seconds = timeout.total_seconds()
         self._logger = logging.getLogger(f"shopify_session_storage.{self.backend}")
         self._failures = (SessionStorageError, OutOfTimeError, *self.driver_errors)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        """End what is done meanwhile if the backend does not answer."""
+        seconds = max(self._seconds, _LOOKING_SECONDS)
+        limit = asyncio.timeout(seconds)
+        try:
+            async with limit:
+                yield
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        else:
+            return
+        await self._recover()
+        raise SessionStorageUnavailableError(
+            f"{self.backend}: the server has not answered for {seconds:g} s"
+        )
 
     async def _close_quietly(self, seconds: float) -> None:
         # Nobody can act on a failure to close, and it must not hide the error that led here.

@@ -2,12 +2,10 @@
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 from shopify_session_storage.base import BaseSessionStorage
-from shopify_session_storage.errors import SessionStorageUnavailableError
 from shopify_session_storage.failures import Verdict, hide_locals
 from shopify_session_storage.pages import SLICE
 from shopify_session_storage.session import Session
@@ -15,10 +13,6 @@ from shopify_session_storage.sql.layouts.mapping import RowMapping
 from shopify_session_storage.stored import read_stored
 
 _R = TypeVar("_R")
-
-# How long a look at the tables may take when a storage opens, at least. It is a few queries of the
-# catalogue; on a connection that has fallen silent it would never end.
-_LOOKING_SECONDS: Final = 30.0
 
 
 class TableSessionStorage(BaseSessionStorage):
@@ -38,24 +32,6 @@ class TableSessionStorage(BaseSessionStorage):
     @abstractmethod
     async def _plan(self) -> str:
         """Return what ``migration_sql()`` does, once there are connections."""
-
-    @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
-        """End what is done meanwhile if the server does not answer."""
-        seconds = max(self._seconds, _LOOKING_SECONDS)
-        limit = asyncio.timeout(seconds)
-        try:
-            async with limit:
-                yield
-        except TimeoutError:
-            if not limit.expired():
-                raise
-        else:
-            return
-        await self._recover()
-        raise SessionStorageUnavailableError(
-            f"{self.backend}: the server has not answered for {seconds:g} s"
-        )
 
     async def _once_more(self, work: Callable[[], Awaitable[_R]]) -> _R:
         """Do *work*, again if it met a lost connection that a pool of the user's had kept."""
