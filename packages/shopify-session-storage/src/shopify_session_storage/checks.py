@@ -26,9 +26,9 @@ from shopify_session_storage.session import (
     AssociatedUser,
     OnlineAccessInfo,
     Session,
-    check_date,
 )
 from shopify_session_storage.stored import stored_plain_session, stored_session
+from shopify_session_storage.values import check_date
 
 _SESSION_TEXTS: Final = ("state", "scope", "access_token", "refresh_token")
 _USER_TEXTS: Final = ("first_name", "last_name", "email", "locale")

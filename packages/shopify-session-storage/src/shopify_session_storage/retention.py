@@ -10,8 +10,9 @@ from shopify_session_storage.checks import check_expected
 from shopify_session_storage.errors import InvalidSessionError
 from shopify_session_storage.pacing import Pace, step_of
 from shopify_session_storage.pages import check_scan
-from shopify_session_storage.session import Session, check_date
+from shopify_session_storage.session import Session
 from shopify_session_storage.storage import SessionStorage
+from shopify_session_storage.values import check_date
 
 _logger: Final = logging.getLogger("shopify_session_storage.retention")
 

@@ -21,6 +21,7 @@ from shopify_session_storage.javascript import (
 )
 from shopify_session_storage.scopes import AuthScopes
 from shopify_session_storage.values import (
+    check_date,
     flag,
     optional_date,
     optional_flag,
@@ -299,14 +300,6 @@ class Session:
 Session.__init__ = hides_arguments(Session.__init__)  # type: ignore[method-assign]
 
 _USER_FIELDS: Final = tuple(f.name for f in fields(AssociatedUser))
-
-
-def check_date(name: str, value: object) -> None:
-    """Raise TypeError unless *value* is a datetime, ValueError unless it has a time zone."""
-    if not isinstance(value, datetime):
-        raise TypeError(f"{name} must be a datetime, not {type(value).__name__}")
-    if value.tzinfo is None or value.utcoffset() is None:
-        raise InvalidSessionError(f"{name} must be timezone-aware")
 
 
 def _info_from_pairs(values: Mapping[str, Any], return_user_data: bool) -> OnlineAccessInfo:

@@ -1,4 +1,4 @@
-"""Values of a mapping, each of the type that it must have. Messages name it, and show nothing."""
+"""Values, each of the type that it must have. Messages name it, and show nothing."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -65,3 +65,11 @@ def optional_integer(values: Mapping[str, Any], name: str) -> int | None:
         return int(value)
     except (TypeError, ValueError, OverflowError):
         raise InvalidSessionError(f"{name} is not an integer") from None
+
+
+def check_date(name: str, value: object) -> None:
+    """Raise TypeError unless *value* is a datetime, ValueError unless it has a time zone."""
+    if not isinstance(value, datetime):
+        raise TypeError(f"{name} must be a datetime, not {type(value).__name__}")
+    if value.tzinfo is None or value.utcoffset() is None:
+        raise InvalidSessionError(f"{name} must be timezone-aware")

@@ -33,8 +33,9 @@ from shopify_session_storage.errors import (
     SessionStorageUnavailableError,
 )
 from shopify_session_storage.scopes import AuthScopes
-from shopify_session_storage.session import Session, check_date
+from shopify_session_storage.session import Session
 from shopify_session_storage.storage import SessionStorage
+from shopify_session_storage.values import check_date
 
 Mode = Literal["offline", "online"]
 
