@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from servers.disturbing import travel_together
 from shopify_session_storage.testing.sessions import online_session
 from shopify_session_storage_mongodb import MongoDBSessionStorage
 
@@ -29,14 +30,14 @@ async def test_every_operation_is_one_round_trip(mongodb_url, collection, raw, p
             await call()
             assert proxy.round_trips == 1
             assert proxy.connections == 0
-        await asyncio.gather(*map(storage.store_session, many))
-        proxy.reset()
-        await asyncio.gather(*map(storage.store_session, many))
-        assert proxy.round_trips <= 4
-        proxy.reset()
-        loaded = await asyncio.gather(*(storage.load_session(session.id) for session in many))
-        assert proxy.round_trips <= 4
-        assert all(one.equals(other) for one, other in zip(many, loaded, strict=True))
+
+
+@pytest.mark.asyncio
+async def test_calls_that_wait_travel_in_few_round_trips(mongodb_url, collection, raw, proxy):
+    async with MongoDBSessionStorage(
+        counted(proxy, mongodb_url), session_collection_name=collection, on_error="raise"
+    ) as storage:
+        await travel_together(storage, proxy)
 
 
 @pytest.mark.asyncio
