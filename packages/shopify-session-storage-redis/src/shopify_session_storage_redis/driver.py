@@ -10,6 +10,7 @@ from redis.asyncio import Redis, RedisCluster
 
 from shopify_session_storage_redis.addresses import Address, AnyClient
 from shopify_session_storage_redis.client import AS_BYTES, Client
+from shopify_session_storage_redis.errors import closed_is_lost
 from shopify_session_storage_redis.scripts import Command
 
 _R = TypeVar("_R")
@@ -95,7 +96,8 @@ class DriverClient(Client):
             line = self._line
             line.users += 1
             try:
-                return await send(line.redis)
+                with closed_is_lost():
+                    return await send(line.redis)
             finally:
                 line.users -= 1
                 if line is not self._line and not line.users:

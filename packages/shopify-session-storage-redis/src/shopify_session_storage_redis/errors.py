@@ -1,7 +1,9 @@
 """What failures of Redis and of redis-py mean, and how they are worded: never with a value."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from traceback import walk_tb
 from typing import Final, NamedTuple
 
 import redis.exceptions as errors
@@ -161,6 +163,23 @@ def _worded(error: Exception) -> _Words:
     words = _Words(text)
     words.verdict = verdict
     return words
+
+
+@contextmanager
+def closed_is_lost() -> Iterator[None]:
+    """Tell of a connection that is closed as redis-py does, where asyncio does not.
+
+    From Python 3.12 on, ``writelines()`` of a transport that is closed calls None.
+    """
+    try:
+        yield
+    except TypeError as error:
+        *_, (frame, _) = walk_tb(error.__traceback__)
+        if frame.f_code.co_name != "writelines" or "asyncio" not in frame.f_globals["__name__"]:
+            raise
+    else:
+        return
+    raise errors.ConnectionError("Connection closed by server.")
 
 
 def _meaning(error: Exception) -> Meaning:

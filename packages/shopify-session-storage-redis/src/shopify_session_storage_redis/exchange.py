@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 
 from shopify_session_storage_redis.addresses import Address
 from shopify_session_storage_redis.client import Client
+from shopify_session_storage_redis.errors import closed_is_lost
 from shopify_session_storage_redis.resp import Answers, pack
 from shopify_session_storage_redis.scripts import Command
 
@@ -96,7 +97,8 @@ class Exchange(Client):
 
     async def _connect(self) -> "_Connection":
         driver = self._pool.make_connection()  # type: ignore[no-untyped-call]
-        await driver.connect()
+        with closed_is_lost():
+            await driver.connect()
         writer: asyncio.StreamWriter = driver._writer
         driver._reader = driver._writer = None  # or it would close them
         self._connection = _Connection(writer, driver.socket_timeout)
