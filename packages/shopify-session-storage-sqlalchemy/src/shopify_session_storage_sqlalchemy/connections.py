@@ -90,8 +90,8 @@ class Connections:
         self._engine.pool._invalidate_time = time.time()
 
     async def _run(self, way: "_Way", work: Callable[[Connection], _R], *, commit: bool) -> _R:
-        used: list[Any] = []
-        task = asyncio.create_task(way.work(work, commit, used))
+        errand = _Errand()
+        task = asyncio.create_task(way.work(work, commit, errand))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
@@ -99,11 +99,26 @@ class Connections:
         except asyncio.CancelledError:
             task.add_done_callback(_retrieve)
             # SQLite's thread cannot be stopped, and what it has begun ends soon. To close such a
-            # connection would lose a database in memory, or leave a lock for a while.
-            if not (used and self.dialect.name == "sqlite"):
-                _give_up(task, used)
+            # connection would lose a database in memory, or leave a lock for a while; one that is
+            # being made would be left to the garbage collector.
+            errand.is_wanted = False
+            if self.dialect.name != "sqlite":
+                _give_up(task, errand)
             raise
         return task.result()
+
+
+@dataclass
+class _Errand:
+    """Some work: the driver's connection that it has got, and whether anybody waits for it."""
+
+    driver: Any = None
+    is_wanted: bool = True
+
+    def check(self) -> None:
+        """End it if nobody waits for it any more."""
+        if not self.is_wanted:
+            raise asyncio.CancelledError
 
 
 @dataclass(frozen=True)
@@ -120,17 +135,19 @@ class _Way:
     isolation: IsolationLevel | None = None
     turn: AbstractAsyncContextManager[Any] = field(default_factory=nullcontext)
 
-    async def work(self, work: Callable[[Connection], _R], commit: bool, used: list[Any]) -> _R:
+    async def work(self, work: Callable[[Connection], _R], commit: bool, errand: _Errand) -> _R:
         async with self.turn:
-            return await greenlet_spawn(self._work, work, commit, used)
+            return await greenlet_spawn(self._work, work, commit, errand)
 
-    def _work(self, work: Callable[[Connection], _R], commit: bool, used: list[Any]) -> _R:
+    def _work(self, work: Callable[[Connection], _R], commit: bool, errand: _Errand) -> _R:
         while True:
+            errand.check()
             try:
                 with self.engine.connect() as connection:
                     driver = connection.connection.driver_connection
                     if not _is_left_over(driver):
-                        used.append(driver)
+                        errand.check()
+                        errand.driver = driver
                         return self._work_on(connection, work, commit)
             except RuntimeError as error:
                 if "loop" not in str(error):
@@ -160,14 +177,14 @@ class _Way:
         return result
 
 
-def _give_up(task: asyncio.Task[Any], used: list[Any]) -> None:
+def _give_up(task: asyncio.Task[Any], errand: _Errand) -> None:
     """End work that nobody waits for any more. Its connection does not go back to the pool."""
     task.cancel()
 
     def cut() -> None:
         if not task.done():
-            for driver in used:
-                _cut(driver)
+            if errand.driver is not None:
+                _cut(errand.driver)
             task.cancel()
 
     asyncio.get_running_loop().call_later(_ENDING_SECONDS, cut)
