@@ -6,7 +6,6 @@ method.
 """
 
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -226,21 +225,29 @@ def _check_text(name: str, value: str | None) -> int:
     """Check one text and return its size in bytes."""
     if value is None:
         return 0
-    if isinstance(value, str):
-        has_nul = "\0" in value
-        if not has_nul and value.isascii():
-            return len(value)
-        with suppress(UnicodeEncodeError):
-            size = len(value.encode())
-            if not has_nul:
-                return size
-        problem: Exception = InvalidSessionError(
-            f"{name} must not contain {'NUL' if has_nul else 'lone surrogates'}"
-        )
-    else:
-        problem = TypeError(f"{name} must be a str, not {type(value).__name__}")
-    del value  # it may be a token, and error reporters show the locals of this frame
-    raise problem
+    # What raises has no token among its variables, which error reporters show.
+    if not isinstance(value, str):
+        kind = type(value).__name__
+        del value
+        raise TypeError(f"{name} must be a str, not {kind}")
+    if "\0" in value:
+        del value
+        raise InvalidSessionError(f"{name} must not contain NUL")
+    if value.isascii():
+        return len(value)
+    size = _size_of(value)
+    del value
+    if size is None:
+        raise InvalidSessionError(f"{name} must not contain lone surrogates")
+    return size
+
+
+def _size_of(text: str) -> int | None:
+    """Return the size of a text in bytes of UTF-8; None if it has lone surrogates."""
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError:
+        return None
 
 
 def _check_storable_date(name: str, value: datetime | None) -> None:

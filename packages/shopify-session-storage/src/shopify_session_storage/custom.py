@@ -65,7 +65,7 @@ class CustomSessionStorage(SessionStorage):
     async def load_session(self, id: str) -> Session | None:
         """Call *load*."""
         check_session_id(id)
-        return _session_or_none(await _result(self._load(id)))
+        return _loaded(await _result(self._load(id)))
 
     async def delete_session(self, id: str) -> bool:
         """Call *delete*."""
@@ -89,19 +89,7 @@ class CustomSessionStorage(SessionStorage):
             raise NotImplementedError(
                 "this CustomSessionStorage was made without a find_sessions_by_shop callback"
             )
-        sessions = []
-        problem: Exception | None = None
-        one: Any = None
-        for one in await _result(self._find(shop)):
-            try:
-                sessions.append(_session("find_sessions_by_shop", one))
-            except (TypeError, ValueError) as error:
-                problem = error
-                break
-        one = None  # it may hold a token, and error reporters show the locals of this frame
-        if problem is not None:
-            raise problem
-        return sessions
+        return list(map(_found, await _result(self._find(shop))))
 
 
 async def _result(returned: Awaitable[_T] | _T) -> _T:
@@ -109,11 +97,15 @@ async def _result(returned: Awaitable[_T] | _T) -> _T:
 
 
 @hides_arguments
-def _session_or_none(found: object) -> Session | None:
-    return None if found is None else _session("load", found)
+def _loaded(loaded: object) -> Session | None:
+    return None if loaded is None else _session("load", loaded)
 
 
 @hides_arguments
+def _found(found: object) -> Session:
+    return _session("find_sessions_by_shop", found)
+
+
 def _session(callback: str, found: object) -> Session:
     if isinstance(found, Session):
         return found
