@@ -1,5 +1,6 @@
 """Sessions with an access token, of which nothing may be shown."""
 
+import traceback
 from datetime import UTC, datetime, timedelta
 
 from shopify_session_storage import AssociatedUser, OnlineAccessInfo, Session
@@ -28,3 +29,23 @@ ONLINE = Session(
     access_token=ACCESS,
     online_access_info=OnlineAccessInfo(ADA, associated_user_scope="read_orders"),
 )
+
+
+def frames_that_show(error, without=()):
+    """Return the frames, in the whole chain, whose local variables show a token.
+
+    Frames of the files *without* are left out: they are the test's own.
+    """
+    found, pending = [], [error]
+    while pending:
+        one = pending.pop()
+        if one is not None:
+            stack = traceback.TracebackException.from_exception(one, capture_locals=True).stack
+            found += [
+                frame.name
+                for frame in stack
+                if frame.filename not in without
+                and any(token in str(frame.locals) for token in (ACCESS, REFRESH))
+            ]
+            pending += [one.__cause__, one.__context__]
+    return found

@@ -1,7 +1,6 @@
 """No frame of what is raised while tokens are sealed and opened shows one."""
 
 import asyncio
-import traceback
 from dataclasses import replace
 
 import pytest
@@ -9,7 +8,7 @@ from shopify_session_storage import InvalidSessionError
 from shopify_session_storage.encryption import DecryptionError, EncryptedSessionStorage
 from shopify_session_storage_memory import MemorySessionStorage
 
-from .shown_tokens import ACCESS, OFFLINE, REFRESH
+from .shown_tokens import ACCESS, OFFLINE, REFRESH, frames_that_show
 
 
 class Cipher:
@@ -31,19 +30,6 @@ class Cipher:
 
     def is_current(self, sealed):
         return True
-
-
-def shown(error):
-    """Return the frames, in the whole chain, whose local variables show a token."""
-    found, pending = [], [error]
-    while pending:
-        one = pending.pop()
-        if one is not None:
-            stack = traceback.TracebackException.from_exception(one, capture_locals=True).stack
-            found += [frame.name for frame in stack if any(
-                token in str(frame.locals) for token in (ACCESS, REFRESH))]  # fmt: skip
-            pending += [one.__cause__, one.__context__]
-    return found
 
 
 @pytest.fixture
@@ -74,7 +60,7 @@ async def test_no_frame_shows_a_token_if_the_cipher_fails(call, kind, storage, c
     cipher.failure = kind("away")
     with pytest.raises(kind, match="away") as caught:
         await call(storage)
-    assert shown(caught.value) == []
+    assert frames_that_show(caught.value) == []
     notes = "".join(getattr(caught.value, "__notes__", ()))
     assert (__file__ in notes) == (kind is ConnectionError)  # where it came from is told
 
@@ -84,14 +70,14 @@ async def test_no_frame_shows_a_token_that_is_refused(storage, cipher):
     sealed = replace(OFFLINE, access_token=f"enc1.{ACCESS}")
     with pytest.raises(InvalidSessionError, match="already") as caught:
         await storage.store_session(sealed)
-    assert shown(caught.value) == []
+    assert frames_that_show(caught.value) == []
     await storage.wrapped.store_session(OFFLINE)
     strict = EncryptedSessionStorage(storage.wrapped, cipher, plaintext="refuse")
     with pytest.raises(DecryptionError, match="it is not encrypted") as unsealed:
         await strict.load_session(OFFLINE.id)
     assert unsealed.value.reason == "not encrypted"
-    assert shown(unsealed.value) == []
+    assert frames_that_show(unsealed.value) == []
     cipher.prefix = ""
     with pytest.raises(ValueError, match="must begin with") as useless:
         await storage.store_session(OFFLINE)
-    assert shown(useless.value) == []
+    assert frames_that_show(useless.value) == []

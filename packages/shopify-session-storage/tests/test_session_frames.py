@@ -1,6 +1,5 @@
 """No frame of what a session, its checks and its readers raise shows a token."""
 
-import traceback
 from datetime import datetime
 
 import pytest
@@ -13,23 +12,10 @@ from shopify_session_storage import (
     read_session_json,
 )
 
-from .shown_tokens import ACCESS, OFFLINE
+from .shown_tokens import ACCESS, OFFLINE, frames_that_show
 
 NAIVE = datetime(2030, 1, 1)  # noqa: DTZ001
 FIELDS = {"id": "a", "shop": "b", "state": "", "isOnline": False, "accessToken": ACCESS}
-
-
-def shown(error):
-    """Return the frames, in the whole chain, whose local variables show the token."""
-    found, pending = [], [error]
-    while pending:
-        one = pending.pop()
-        if one is not None:
-            stack = traceback.TracebackException.from_exception(one, capture_locals=True).stack
-            found += [frame.name for frame in stack if frame.filename != __file__
-                      and ACCESS in str(frame.locals)]  # fmt: skip
-            pending += [one.__cause__, one.__context__]
-    return found
 
 
 def made(**changes):
@@ -68,7 +54,7 @@ CALLS = {
 def test_no_frame_shows_a_token(call):
     with pytest.raises((SessionStorageError, TypeError)) as caught:
         call()
-    assert shown(caught.value) == []
+    assert frames_that_show(caught.value, without=[__file__]) == []
     assert ACCESS not in str(caught.value)
 
 
@@ -84,4 +70,4 @@ async def test_no_frame_of_a_custom_storage_shows_what_a_callback_gave(given):
     for call in (storage.load_session, storage.find_sessions_by_shop):
         with pytest.raises((SessionStorageError, TypeError)) as caught:
             await call("a")
-        assert shown(caught.value) == []
+        assert frames_that_show(caught.value, without=[__file__]) == []
